@@ -1,0 +1,30 @@
+"""Everything `janusdna` raises on purpose.
+
+JanusDNAError
+├── ConfigError        a model configuration that describes no network
+├── SequenceError      a sequence or targets that the network cannot read
+├── CheckpointError    a file or directory that holds no usable model
+└── BackendError       a kernel or a device that is not there
+"""
+
+__all__ = ["BackendError", "CheckpointError", "ConfigError", "JanusDNAError", "SequenceError"]
+
+
+class JanusDNAError(Exception):
+    """Base of all errors that a user can cause; its message is one line."""
+
+
+class ConfigError(JanusDNAError):
+    """A model configuration that describes no network."""
+
+
+class SequenceError(JanusDNAError):
+    """A sequence or targets that the network cannot read."""
+
+
+class CheckpointError(JanusDNAError):
+    """A file or directory that holds no usable model."""
+
+
+class BackendError(JanusDNAError):
+    """A kernel or a device that was asked for by name and is not there."""

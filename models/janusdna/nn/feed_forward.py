@@ -1,0 +1,81 @@
+"""Position-wise feed-forward layers: one SwiGLU, or a mixture of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["MixtureOfExperts", "Routing", "SwiGLU"]
+
+
+class SwiGLU(nn.Module):
+    """down(silu(gate(x)) * up(x)), no biases.
+
+    Source: Shazeer, arXiv 2002.05202.
+    """
+
+    def __init__(self, *, hidden_size: int, intermediate_size: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(hidden_size, intermediate_size, bias=False)
+        self.up_proj = nn.Linear(hidden_size, intermediate_size, bias=False)
+        self.down_proj = nn.Linear(intermediate_size, hidden_size, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d) in and out."""
+        out: Tensor = self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
+class Routing(NamedTuple):
+    """What a router decided, for the load-balancing loss.
+
+    Attributes:
+        probabilities: (tokens, E), float32 or float64.
+        choices: (tokens, experts a token), the best first.
+    """
+
+    probabilities: Tensor
+    choices: Tensor
+
+
+class MixtureOfExperts(nn.Module):
+    """Each token goes through its best experts, weighted by the router's softmax over all of them.
+
+    The weights are not renormalised and no token is dropped. Tokens are sorted by expert, so that
+    each expert is one product over its own tokens.
+
+    Source: Fedus et al., arXiv 2101.03961; sizes as in Jamba, arXiv 2403.19887.
+    """
+
+    def __init__(
+        self, *, hidden_size: int, intermediate_size: int, num_experts: int, experts_per_token: int
+    ) -> None:
+        super().__init__()
+        self.experts_per_token = experts_per_token
+        self.router = nn.Linear(hidden_size, num_experts, bias=False)
+        self.gate_proj = nn.Parameter(torch.empty(num_experts, intermediate_size, hidden_size))
+        self.up_proj = nn.Parameter(torch.empty(num_experts, intermediate_size, hidden_size))
+        self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
+        """(B, T, d) in and out, and the routing of its B * T tokens."""
+        tokens = x.flatten(0, -2)
+        logits = self.router(tokens)
+        probabilities = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        weights, choices = probabilities.topk(self.experts_per_token, dim=-1)
+        order = choices.flatten().argsort(stable=True)
+        visiting = tokens[order // self.experts_per_token]
+        loads = torch.bincount(choices.flatten(), minlength=len(self.gate_proj)).tolist()
+        answers = torch.cat([self._expert(e, part) for e, part in enumerate(visiting.split(loads))])
+        by_token = torch.empty_like(answers).index_copy(0, order, answers)
+        by_token = by_token.unflatten(0, (-1, self.experts_per_token))
+        mixed = (by_token * weights[..., None].to(x.dtype)).sum(dim=1)
+        return mixed.view_as(x), Routing(probabilities, choices)
+
+    def _expert(self, expert: int, tokens: Tensor) -> Tensor:
+        gate = functional.linear(tokens, self.gate_proj[expert])
+        up = functional.linear(tokens, self.up_proj[expert])
+        return functional.linear(functional.silu(gate) * up, self.down_proj[expert])

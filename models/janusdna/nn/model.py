@@ -1,0 +1,185 @@
+"""The whole network: embedding, two streams, fusion, head."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from janusdna.config import ModelConfig
+from janusdna.errors import SequenceError
+from janusdna.nn.attention import CausalSelfAttention
+from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
+from janusdna.nn.fusion import JanusFusion
+from janusdna.nn.mamba import GatedProjections, MambaMixer
+from janusdna.nn.norm import RMSNorm
+from janusdna.nn.stream import Stream, StreamLayer
+from janusdna.ops.backends import REFERENCE, Kernels
+
+__all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
+
+MIN_LENGTH = 3
+_INITIAL_SPREAD = 0.02
+
+
+class Prediction(NamedTuple):
+    """What the network says of a batch.
+
+    Attributes:
+        hidden: (B, n, d), after the last norm and MLP: what the head reads.
+        logits: (B, n, vocabulary).
+        routings: For each stream, the routing of its layers with experts.
+    """
+
+    hidden: Tensor
+    logits: Tensor
+    routings: tuple[list[Routing], list[Routing]]
+
+
+class JanusDNA(nn.Module):
+    """Two independent Mamba + mixture-of-experts streams, fused so that t is predicted without x_t.
+
+    Args:
+        config: The sizes.
+        kernels: Who computes scan, convolution and fusion.
+
+    Source: Duan et al., NeurIPS 2025, arXiv 2505.17257.
+    """
+
+    def __init__(self, config: ModelConfig, kernels: Kernels = REFERENCE) -> None:
+        super().__init__()
+        self.config = config
+        self.kernels = kernels
+        shared = [
+            None if i in config.attention_layers else _projections(config) for i in range(config.num_layers)
+        ]
+        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.forward_stream = _stream(config, kernels, shared, reverse=False)
+        self.backward_stream = _stream(config, kernels, shared, reverse=True)
+        self.fusion = JanusFusion(
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_heads=config.num_heads,
+            scale=config.fusion_scale,
+            eps=config.rms_norm_eps,
+            kernels=kernels,
+        )
+        self.final_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.final_mlp = _final_mlp(config.hidden_size) if config.final_mlp else None
+        self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.init_weights()
+
+    def forward(self, ids: Tensor, targets: Tensor | None = None) -> Prediction:
+        """Predict `targets` from all other positions of each sequence.
+
+        Args:
+            ids: Token ids, (B, T), T >= 3.
+            targets: 0-based positions, (B, n); None for every position.
+
+        Raises:
+            SequenceError: If a sequence is too short to have two neighbours anywhere.
+        """
+        if ids.shape[1] < MIN_LENGTH:
+            raise SequenceError(f"a sequence has {ids.shape[1]} bases: expected at least {MIN_LENGTH}")
+        embedded = self.embedding(ids)
+        forward, forward_routings = self.forward_stream(embedded)
+        backward, backward_routings = self.backward_stream(embedded)
+        hidden = self.final_norm(self.fusion(forward, backward, targets))
+        if self.final_mlp is not None:
+            hidden = hidden + self.final_mlp(hidden)
+        return Prediction(hidden, self.head(hidden), (forward_routings, backward_routings))
+
+    def parameter_counts(self) -> tuple[int, int]:
+        """All parameters, and those that one token's way activates."""
+        total = sum(parameter.numel() for parameter in self.parameters())
+        idle = 1 - self.config.experts_per_token / self.config.num_experts
+        mixtures = [module for module in self.modules() if isinstance(module, MixtureOfExperts)]
+        in_experts = sum(m.gate_proj.numel() + m.up_proj.numel() + m.down_proj.numel() for m in mixtures)
+        return total, total - round(idle * in_experts)
+
+    def cast(self, dtype: torch.dtype) -> JanusDNA:
+        """Convert to `dtype` in place; A_log and D keep float32 where `dtype` is narrower."""
+        exact = torch.promote_types(dtype, torch.float32)
+        for name, parameter in self.named_parameters():
+            keep = name.endswith((".A_log", ".D"))
+            parameter.data = parameter.data.to(exact if keep else dtype)
+        return self
+
+    def init_weights(self) -> None:
+        """Draw fresh weights.
+
+        | parameter                                  | drawn from            |
+        |--------------------------------------------|-----------------------|
+        | linear, convolution and embedding weights  | normal(0, 0.02)       |
+        | query, key and value projections           | Xavier uniform        |
+        | biases                                     | 0                     |
+        | norm weights, D                            | 1                     |
+        | A_log                                      | log(1..N) per channel |
+        """
+        for name, parameter in self.named_parameters():
+            leaf = name.rsplit(".", 1)[-1]
+            if name.endswith(("norm.weight", ".A_log", ".D")):
+                continue
+            if leaf == "bias":
+                nn.init.zeros_(parameter)
+            elif name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.normal_(parameter, std=_INITIAL_SPREAD)
+
+
+def _projections(config: ModelConfig) -> GatedProjections:
+    return GatedProjections(hidden_size=config.hidden_size, inner_size=config.inner_size)
+
+
+def _stream(
+    config: ModelConfig, kernels: Kernels, shared: list[GatedProjections | None], *, reverse: bool
+) -> Stream:
+    return Stream(
+        [
+            StreamLayer(
+                _mixer(config, kernels, projections, reverse=reverse),
+                _feed_forward(config, layer),
+                hidden_size=config.hidden_size,
+                eps=config.rms_norm_eps,
+            )
+            for layer, projections in enumerate(shared)
+        ]
+    )
+
+
+def _mixer(
+    config: ModelConfig, kernels: Kernels, projections: GatedProjections | None, *, reverse: bool
+) -> nn.Module:
+    if projections is None:
+        return CausalSelfAttention(
+            hidden_size=config.hidden_size, num_heads=config.num_heads, reverse=reverse
+        )
+    return MambaMixer(
+        projections,
+        inner_size=config.inner_size,
+        state_size=config.state_size,
+        conv_kernel=config.conv_kernel,
+        dt_rank=config.dt_rank,
+        eps=config.rms_norm_eps,
+        kernels=kernels,
+        reverse=reverse,
+    )
+
+
+def _feed_forward(config: ModelConfig, layer: int) -> SwiGLU | MixtureOfExperts:
+    if layer not in config.expert_layers:
+        return SwiGLU(hidden_size=config.hidden_size, intermediate_size=config.intermediate_size)
+    return MixtureOfExperts(
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size,
+        num_experts=config.num_experts,
+        experts_per_token=config.experts_per_token,
+    )
+
+
+def _final_mlp(hidden_size: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(hidden_size, 2 * hidden_size), nn.SiLU(), nn.Linear(2 * hidden_size, hidden_size), nn.SiLU()
+    )

@@ -1,0 +1,128 @@
+"""The operations in plain PyTorch: the specification that every kernel is tested against.
+
+Legend: B batch, T tokens, d_in channels, N states, K taps, H heads, c head size.
+All of them run in any floating dtype and are differentiable by autograd.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["causal_attention", "causal_conv", "janus_attention", "janus_mask", "selective_scan"]
+
+
+def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
+    """float32, or float64 where the operands have it."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def selective_scan(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    initial_state: Tensor | None = None,
+    *,
+    reverse: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t; y_t = C_t . h_t + D x_t.
+
+    Args:
+        x: Inputs, (B, T, d_in).
+        delta: Step sizes after softplus, (B, T, d_in).
+        A: State decay, (d_in, N), negative.
+        B: Input projections, (B, T, N).
+        C: Output projections, (B, T, N).
+        D: Skip weights, (d_in,).
+        initial_state: h before the first step, (B, d_in, N); None for zeros.
+        reverse: Run from t = T - 1 down to 0.
+
+    Returns:
+        y, (B, T, d_in) in x's dtype, and the state after the last step, (B, d_in, N).
+
+    Source: Gu and Dao, arXiv 2312.00752, algorithm 2.
+    """
+    dtype = accumulation_dtype(x.dtype)
+    u, delta, A, B, C, D = (operand.to(dtype) for operand in (x, delta, A, B, C, D))
+    state = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state.to(dtype)
+    steps = range(u.shape[1])
+    outputs: list[Tensor] = []
+    for t in reversed(steps) if reverse else steps:
+        decay = torch.exp(delta[:, t, :, None] * A)
+        state = decay * state + (delta[:, t] * u[:, t])[..., None] * B[:, t, None, :]
+        outputs.append((state * C[:, t, None, :]).sum(-1) + D * u[:, t])
+    if reverse:
+        outputs.reverse()
+    return torch.stack(outputs, dim=1).to(x.dtype), state
+
+
+def causal_conv(
+    x: Tensor, weight: Tensor, bias: Tensor, before: Tensor | None = None, *, reverse: bool = False
+) -> Tensor:
+    """Depthwise convolution in which y_t sees x_t and the K - 1 rows before it.
+
+    Args:
+        x: Inputs, (B, T, d_in).
+        weight: Taps, (d_in, K); the last one meets x_t.
+        bias: (d_in,).
+        before: The K - 1 rows before the first, (B, K - 1, d_in); None for zeros. With `reverse`
+            they are the rows after the last.
+        reverse: y_t sees x_t and the K - 1 rows after it, taps mirrored.
+
+    Returns:
+        (B, T, d_in).
+    """
+    taps = weight.shape[1]
+    edge = x.new_zeros(x.shape[0], taps - 1, x.shape[2]) if before is None else before
+    padded = torch.cat((x, edge) if reverse else (edge, x), dim=1)
+    length = x.shape[1]
+    out = bias.expand_as(x)
+    for tap in range(taps):
+        shift = taps - 1 - tap if reverse else tap
+        out = torch.addcmul(out, padded[:, shift : shift + length], weight[:, tap])
+    return out
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, *, reverse: bool = False) -> Tensor:
+    """Softmax attention of (B, H, T, c) in which row t sees rows <= t (>= t with `reverse`)."""
+    length = q.shape[2]
+    seen = torch.ones(length, length, dtype=torch.bool, device=q.device).tril()
+    return _masked_attention(q, k, v, seen.T if reverse else seen, q.shape[-1] ** -0.5)
+
+
+def janus_mask(length: int, device: torch.device | None = None) -> Tensor:
+    """Who may look at whom, (2T, 2T) bool, rows and columns F_0..F_{T-1}, R_0..R_{T-1}.
+
+    F_i sees F_k where k <= i and R_k where k >= i + 2; R_j sees R_k where k >= j and F_k where
+    k <= j - 2.
+
+    Source: Duan et al., arXiv 2505.17257, section 3.3.
+    """
+    row = torch.arange(length, device=device)[:, None]
+    key = torch.arange(length, device=device)[None, :]
+    forward = torch.cat((key <= row, key >= row + 2), dim=1)
+    backward = torch.cat((key <= row - 2, key >= row), dim=1)
+    return torch.cat((forward, backward), dim=0)
+
+
+def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """Attention over the 2T rows [F; R] under `janus_mask`.
+
+    Args:
+        q, k, v: (B, H, 2T, c).
+        scale: Factor on the query-key products.
+
+    Returns:
+        (B, H, 2T, c).
+    """
+    return _masked_attention(q, k, v, janus_mask(q.shape[2] // 2, q.device), scale)
+
+
+def _masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, scale: float) -> Tensor:
+    dtype = accumulation_dtype(q.dtype)
+    scores = (q.to(dtype) @ k.to(dtype).transpose(-1, -2)) * scale
+    weights = scores.masked_fill(~seen, float("-inf")).softmax(dim=-1)
+    return (weights @ v.to(dtype)).to(q.dtype)

@@ -1,0 +1,214 @@
+"""Windows and targets in, hidden states and logits out: the one way to read with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from janusdna import tokens
+from janusdna.checkpoint import CONFIG_NAME as NATIVE_CONFIG
+from janusdna.checkpoint import Checkpoint, build, read_native
+from janusdna.config import ModelConfig
+from janusdna.errors import BackendError, CheckpointError, SequenceError
+from janusdna.nn.model import JanusDNA
+from janusdna.ops.backends import Kernels, choose_kernels
+from janusdna.reference_checkpoint import read_reference
+
+__all__ = ["Model", "ModelInfo", "Reading", "load", "open_checkpoint", "resolve_device", "resolve_dtype"]
+
+_DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
+_REFERENCE_NAME = "last.ckpt"
+
+
+class Reading(NamedTuple):
+    """What a model says of some positions; B sequences, n targets each.
+
+    Attributes:
+        hidden: (B, n, d), after the last norm and MLP: what the head reads.
+        logits: (B, n, vocabulary).
+    """
+
+    hidden: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What identifies a loaded model in an output.
+
+    Attributes:
+        name: The model's name.
+        sha256: Of the weights' file.
+        kernels: Operation to kernel name.
+        kernel_reasons: Operation to why.
+        device: Where it runs.
+        dtype: What it computes in.
+    """
+
+    name: str
+    sha256: str
+    kernels: dict[str, str]
+    kernel_reasons: dict[str, str]
+    device: str
+    dtype: str
+
+
+class Model:
+    """A network with its weights, ready to read. Made by `load`.
+
+    Attributes:
+        module: The `torch.nn.Module`, for training.
+        config: Its sizes.
+        info: Its identity.
+    """
+
+    def __init__(self, module: JanusDNA, info: ModelInfo) -> None:
+        self.module = module
+        self.info = info
+
+    @property
+    def config(self) -> ModelConfig:
+        """The network's sizes."""
+        return self.module.config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.module.head.weight.device
+
+    @torch.inference_mode()
+    def read(self, sequences: Sequence[str | bytes] | Tensor, targets: Tensor | None = None) -> Reading:
+        """Read one strand of each sequence, without gradients.
+
+        Args:
+            sequences: Nucleotides of equal length, or token ids, LongTensor (B, T); T >= 3.
+            targets: 0-based positions, LongTensor (B, n); None for all. Each target is predicted
+                from all other positions, and only what its prediction needs is computed.
+
+        Raises:
+            SequenceError: If lengths differ, a letter is no nucleotide, a sequence is shorter than
+                3 or a target lies outside.
+        """
+        ids = sequences if isinstance(sequences, Tensor) else _encode(sequences)
+        _check(ids, targets, self.config.vocab_size)
+        ids = ids.to(self.device, torch.long)
+        targets = None if targets is None else targets.to(self.device, torch.long)
+        prediction = self.module(ids, targets)
+        return Reading(prediction.hidden, prediction.logits)
+
+
+def load(name: str | Path, *, device: str = "auto", dtype: str = "auto") -> Model:
+    """Load a model by what `--model` takes.
+
+    Args:
+        name: A directory with `config.json` and `model.safetensors`, or a reference checkpoint or
+            the directory that holds one.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        dtype: "auto" (bfloat16 on CUDA, float32 on a CPU), "float32", "bfloat16" or "float64".
+
+    Raises:
+        CheckpointError: If there is no usable model.
+        BackendError: If the device is not there.
+    """
+    checkpoint = open_checkpoint(name)
+    where = resolve_device(device)
+    precision = resolve_dtype(dtype, where)
+    kernels = choose_kernels(where, precision, states=checkpoint.config.state_size)
+    module = build(checkpoint, kernels).cast(precision).to(where).requires_grad_(False)
+    return Model(module, _info(checkpoint, kernels, where, precision))
+
+
+def open_checkpoint(name: str | Path) -> Checkpoint:
+    """The weights that `name` means, in whichever of the known formats.
+
+    Raises:
+        CheckpointError: If there are none.
+    """
+    path = Path(name)
+    if path.is_file():
+        return read_reference(path)
+    if (path / NATIVE_CONFIG).is_file():
+        return read_native(path)
+    if (path / _REFERENCE_NAME).is_file():
+        return read_reference(path / _REFERENCE_NAME)
+    if path.is_dir():
+        raise CheckpointError(f"{path}: neither {NATIVE_CONFIG} nor {_REFERENCE_NAME} is in this directory")
+    raise CheckpointError(f"{path}: no model of this name, and no such file or directory")
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device that "auto", "cpu", "cuda" or "cuda:i" means here.
+
+    Raises:
+        BackendError: If it is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        where = torch.device(device)
+    except RuntimeError:
+        raise BackendError(f"device is {device!r}: expected auto, cpu, cuda or cuda:i") from None
+    if where.type == "cuda" and not torch.cuda.is_available():
+        raise BackendError("device is cuda: PyTorch finds no CUDA GPU here; --device cpu works everywhere")
+    if where.type == "cuda" and (where.index or 0) >= torch.cuda.device_count():
+        raise BackendError(f"device is {device}: this machine has {torch.cuda.device_count()} CUDA GPUs")
+    return where
+
+
+def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """The dtype that "auto" or a name means on `device`.
+
+    Raises:
+        BackendError: At an unknown name.
+    """
+    if dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    if dtype not in _DTYPES:
+        raise BackendError(f"dtype is {dtype!r}: expected auto, {', '.join(_DTYPES)}")
+    return _DTYPES[dtype]
+
+
+def _info(checkpoint: Checkpoint, kernels: Kernels, device: torch.device, dtype: torch.dtype) -> ModelInfo:
+    return ModelInfo(
+        name=checkpoint.name,
+        sha256=checkpoint.sha256,
+        kernels=kernels.names,
+        kernel_reasons={name: getattr(kernels, name).reason for name in kernels.names},
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
+    )
+
+
+def _encode(sequences: Sequence[str | bytes]) -> Tensor:
+    if isinstance(sequences, str | bytes):
+        raise SequenceError("one string was given: expected a list of sequences")
+    lengths = {len(sequence) for sequence in sequences}
+    if len(lengths) != 1:
+        raise SequenceError(f"sequences have lengths {sorted(lengths)}: expected one length a batch")
+    return torch.from_numpy(np.stack([tokens.encode(sequence) for sequence in sequences])).long()
+
+
+def _check(ids: Tensor, targets: Tensor | None, vocabulary: int) -> None:
+    if ids.ndim != 2 or ids.is_floating_point():
+        raise SequenceError(f"ids are {ids.dtype} {tuple(ids.shape)}: expected integers (B, T)")
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
+        raise SequenceError(
+            f"ids reach from {int(ids.min())} to {int(ids.max())}: expected 0 to {vocabulary - 1}"
+        )
+    if targets is None:
+        return
+    if targets.ndim != 2 or targets.shape[0] != ids.shape[0] or targets.is_floating_point():
+        raise SequenceError(
+            f"targets are {targets.dtype} {tuple(targets.shape)}: expected integers ({ids.shape[0]}, n)"
+        )
+    if targets.numel() and not 0 <= int(targets.min()) <= int(targets.max()) < ids.shape[1]:
+        raise SequenceError(
+            f"targets reach from {int(targets.min())} to {int(targets.max())}: "
+            f"expected 0 to {ids.shape[1] - 1}"
+        )
