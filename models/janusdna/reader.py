@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ class ModelInfo:
         kernel_reasons: Operation to why.
         device: Where it runs.
         dtype: What it computes in.
+        provenance: Where the weights came from; `"trained": False` for a fresh network.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ModelInfo:
     kernel_reasons: dict[str, str]
     device: str
     dtype: str
+    provenance: dict[str, Any]
 
 
 class Model:
@@ -182,6 +184,7 @@ def _info(checkpoint: Checkpoint, kernels: Kernels, device: torch.device, dtype:
         kernel_reasons={name: getattr(kernels, name).reason for name in kernels.names},
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
+        provenance=checkpoint.provenance,
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["janus_attention"]
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, *, compiled: bool) -> Tensor:
     """As `reference.janus_attention`; uncompiled it is as slow and as large as the reference."""
-    attend: Callable[..., Any] = _compiled() if compiled else flex_attention
+    attend: Any = _compiled() if compiled else flex_attention
     out: Tensor = attend(q, k, v, block_mask=_block_mask(q.shape[2] // 2, q.device), scale=scale)
     return out
 

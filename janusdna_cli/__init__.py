@@ -1,0 +1,33 @@
+"""Files and commands around JanusDNA: what `janusdna embed` and `janusdna score-variants` run.
+
+from janusdna_cli import ScoreSettings, score_variants
+score_variants(ScoreSettings(vcf="variants.vcf", fasta="genome.fa", model="model"))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from janusdna_cli.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.scoring import ScoreSettings, score_variants
+    from janusdna_cli.session import Summary
+
+__all__ = ["EmbedSettings", "ScoreSettings", "Summary", "embed_regions", "score_variants"]
+
+_HOMES = {
+    "EmbedSettings": "embedding",
+    "embed_regions": "embedding",
+    "ScoreSettings": "scoring",
+    "score_variants": "scoring",
+    "Summary": "session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a task at its first use, so that `janusdna --help` does not wait for PyTorch."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"janusdna_cli.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,125 @@
+"""The scores of one allele, from readings of its REF window and its ALT haplotype.
+
+Every value is the mean of the strands' values; embeddings are averaged over the strands before their
+distance is taken. docs/scoring.md says what each score means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from janusdna import tokens
+from janusdna_cli.genome.alleles import Allele
+from janusdna_cli.windowing import Request, WindowReading
+
+__all__ = ["SCORES", "AlleleScores", "PositionReading", "around", "score_allele", "wanted_scores"]
+
+SCORES = ("llr", "delta_pll", "embedding")
+
+
+@dataclass
+class AlleleScores:
+    """The scored columns of a row; None where not computed."""
+
+    llr: float | None = None
+    delta_pll: float | None = None
+    emb_l2: float | None = None
+    emb_cosine: float | None = None
+    ref_logp: float | None = None
+    alt_logp: float | None = None
+    entropy: float | None = None
+    n_frac: float | None = None
+
+
+@dataclass(frozen=True)
+class PositionReading:
+    """A request with its answer, asked by position within the window."""
+
+    request: Request
+    reading: WindowReading
+
+    def entropy(self, position: int) -> float:
+        """Over A, C, G, T, in bits."""
+        logp = self.reading.logp[:, self._rows(np.array([position]))[0]].astype(np.float64)
+        return float(-(np.exp(logp) * logp).sum(-1).mean() / np.log(2))
+
+    def logp_of(self, positions: npt.NDArray[np.int64], bases: npt.NDArray[np.int64]) -> float:
+        """Sum of log p of `bases` (0 to 3 for A, C, G, T) at `positions`."""
+        logp = self.reading.logp[:, self._rows(positions), bases].astype(np.float64)
+        return float(logp.sum(-1).mean())
+
+    def pll(self, positions: npt.NDArray[np.int64]) -> float:
+        """Sum of log p of the window's own bases; those that are not A, C, G, T do not count."""
+        ids = self.request.ids[positions]
+        counted = tokens.is_base(ids)
+        return self.logp_of(positions[counted], ids[counted].astype(np.int64) - tokens.A)
+
+    def mean_hidden(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """(d,)."""
+        found: npt.NDArray[np.float64] = self.reading.hidden[self._rows(positions)].mean(0, dtype=np.float64)
+        return found
+
+    def _rows(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.searchsorted(self.request.targets, positions)
+
+
+def wanted_scores(allele: Allele, asked: tuple[str, ...] | None) -> frozenset[str]:
+    """Which of `SCORES` to compute for an allele; by default llr where it is defined, else delta_pll."""
+    if asked is None:
+        return frozenset({"llr" if allele.is_substitution else "delta_pll"})
+    return frozenset(asked) if allele.is_substitution else frozenset(asked) - {"llr"}
+
+
+def around(at: int, size: int, span: int, length: int) -> npt.NDArray[np.int64]:
+    """Positions from `span` before an allele of `size` bases at `at` to `span` after, cut at the window."""
+    return np.arange(max(0, at - span), min(length, at + size + span))
+
+
+def score_allele(
+    allele: Allele,
+    at: int,
+    span: int,
+    wanted: frozenset[str],
+    ref: PositionReading,
+    alt: PositionReading | None,
+) -> AlleleScores:
+    """The scores of a normalised allele.
+
+    Args:
+        allele: What changes.
+        at: Its first base within the window, 0-based.
+        span: Bases on each side that delta_pll and the distances read.
+        wanted: Which of `SCORES`.
+        ref: The REF window, read at least at `at` and wherever the scores look.
+        alt: The ALT haplotype, read around the allele; None where no score needs it.
+    """
+    scores = AlleleScores(n_frac=float(1 - tokens.is_base(ref.request.ids).mean()))
+    if at < len(ref.request.ids):
+        scores.entropy = ref.entropy(at)
+    if allele.is_substitution:
+        offsets = np.array(allele.differing, dtype=np.int64)
+        scores.ref_logp = ref.logp_of(at + offsets, _bases(allele.ref)[offsets])
+        scores.alt_logp = ref.logp_of(at + offsets, _bases(allele.alt)[offsets])
+        if "llr" in wanted:
+            scores.llr = scores.alt_logp - scores.ref_logp
+    if alt is None:
+        return scores
+    near_ref = around(at, len(allele.ref), span, len(ref.request.ids))
+    near_alt = alt.request.targets
+    if "delta_pll" in wanted:
+        scores.delta_pll = alt.pll(near_alt) - ref.pll(near_ref)
+    if "embedding" in wanted:
+        scores.emb_l2, scores.emb_cosine = _distances(ref.mean_hidden(near_ref), alt.mean_hidden(near_alt))
+    return scores
+
+
+def _bases(sequence: bytes) -> npt.NDArray[np.int64]:
+    return tokens.encode(sequence).astype(np.int64) - tokens.A
+
+
+def _distances(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> tuple[float, float]:
+    cosine = float(a @ b / np.sqrt((a @ a) * (b @ b)))
+    return float(np.linalg.norm(a - b)), 1 - cosine

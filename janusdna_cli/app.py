@@ -1,0 +1,116 @@
+"""The command line's root, and the one place where errors become a line and an exit code.
+
+| code | when |
+|---|---|
+| 0 | done; also when the reader of standard output has gone (`| head`), which ends the run quietly |
+| 1 | the input or the environment is at fault, or janusdna is |
+| 2 | the command line is wrong |
+| 130 | interrupted |
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from janusdna import __version__
+from janusdna.errors import JanusDNAError
+from janusdna_cli.commands import demo, doctor, embed, models, score_variants
+
+__all__ = ["app", "main", "new_app"]
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        with _one_line_errors(debug=bool(ctx.params.get("debug"))):
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+
+
+@contextmanager
+def _one_line_errors(*, debug: bool) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        _discard_stdout()
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        typer.echo("janusdna: interrupted", err=True)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        if hasattr(error, "exit_code") or isinstance(error, typer.Abort):  # Typer's own
+            raise
+        if debug:
+            traceback.print_exception(error)
+        typer.echo(f"janusdna: error: {_describe(error)}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _describe(error: Exception) -> str:
+    text = " ".join(str(error).splitlines())
+    if isinstance(error, JanusDNAError):
+        return text
+    # PyTorch's class by its name: to import it here would cost every --help a second.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory; pass a smaller --batch-bp or --window, or use a machine with more"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    found = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"this is a bug in janusdna: {found}; run again as `janusdna --debug ...` and report what it shows"
+
+
+def _discard_stdout() -> None:
+    """Keeps the interpreter's last flush from failing on a pipe that nobody reads."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"janusdna {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="JANUSDNA_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+) -> None:
+    """Read genomic regions and score variants with JanusDNA, a bidirectional DNA language model."""
+
+
+def new_app() -> typer.Typer:
+    """A program without commands, with the options and the error handling of this one."""
+    program = typer.Typer(
+        cls=_Group,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        epilog="Example: janusdna demo demo && janusdna embed demo/genome.fa demo/regions.bed -o emb.parquet",
+    )
+    program.callback()(_root)
+    return program
+
+
+app = new_app()
+app.command("embed")(embed.embed)
+app.command("score-variants")(score_variants.score_variants)
+app.add_typer(models.app, name="models")
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    app(prog_name="janusdna")

@@ -1,0 +1,79 @@
+"""`janusdna demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from janusdna_cli import options
+from janusdna_cli.progress import configure_logging
+
+__all__ = ["demo"]
+
+
+def demo(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    run: Annotated[
+        bool, typer.Option("--run", help="Also score the variants, embed the regions and show the table.")
+    ] = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a small genome, regions, variants and an untrained model to try every command on.
+
+    Example: janusdna demo demo && janusdna score-variants demo/variants.vcf --model demo/model
+    """
+    configure_logging(quiet=quiet)
+    from janusdna_cli.demo_data import make_demo
+
+    files = make_demo(directory, overwrite=overwrite)
+    if run:
+        _run(directory, overwrite=overwrite, quiet=quiet)
+        return
+    typer.echo(f"janusdna score-variants {files.variants} --model {files.model}")
+    typer.echo(f"janusdna embed {files.genome} {files.regions} --model {files.model} -o emb.parquet")
+
+
+def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
+    from janusdna_cli.demo_data import DemoFiles
+    from janusdna_cli.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.scoring import ScoreSettings, score_variants
+
+    files = DemoFiles(directory)
+    model = str(files.model)
+    scores, embeddings = directory / "scores.parquet", directory / "embeddings.parquet"
+    embed_regions(
+        EmbedSettings(
+            fasta=str(files.genome),
+            regions=str(files.regions),
+            output=str(embeddings),
+            model=model,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+    )
+    score_variants(
+        ScoreSettings(
+            vcf=str(files.variants), output=str(scores), model=model, overwrite=overwrite, quiet=quiet
+        )
+    )
+    _show(scores)
+    typer.echo(f"Scores: {scores}   Embeddings: {embeddings}")
+
+
+def _show(path: Path) -> None:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ["chrom", "pos", "id", "ref", "alt", "status", "llr", "delta_pll", "entropy"]
+    table = Table(*columns, title="scores of an untrained model: they mean nothing yet")
+    for row in pd.read_parquet(path)[columns].itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4f}"
+    return "" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Genomic files as domain objects: contigs, regions, variants, alleles, windows. No tensors here."""

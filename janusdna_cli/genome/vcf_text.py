@@ -1,0 +1,105 @@
+"""The lines of a text VCF: `##` lines, the `#CHROM` line, records.
+
+Of a record only its first five columns are looked at: whatever is wrong behind them, the site can be read.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+
+from janusdna_cli.errors import InputError, RecordError
+from janusdna_cli.genome.streams import decode, excerpt
+from janusdna_cli.genome.variant import Variant
+
+__all__ = ["parse_record", "read_header", "reference_of"]
+
+_FORMAT = b"##fileformat"
+_COLUMNS = b"#CHROM\t"
+_FIXED_COLUMNS = 8
+_REFERENCE = b"##reference="
+_POSITION = re.compile(rb"-?[0-9]{1,18}")
+
+_log = logging.getLogger("janusdna")
+
+
+def read_header(lines: Iterator[tuple[int, bytes]], name: str) -> list[bytes]:
+    """Read up to and including the `#CHROM` line.
+
+    Args:
+        lines: The file's lines with their 1-based numbers; left standing at the first record.
+        name: The file, for messages.
+
+    Returns:
+        The header's lines.
+
+    Raises:
+        InputError: This is no VCF.
+        RecordError: A record comes before the `#CHROM` line.
+    """
+    header: list[bytes] = []
+    for number, line in lines:
+        if line.startswith(_COLUMNS):
+            return [*header, line]
+        if line.strip():
+            declared = bool(header) and header[0].startswith(_FORMAT)
+            _check_header_line(line, number, name, declared)
+            header.append(line)
+    found = "has no #CHROM line" if header else "is empty"
+    raise InputError(f"{name}: {found}, expected a VCF with the line '#CHROM POS ID REF ALT' (tab-separated)")
+
+
+def reference_of(header: list[bytes]) -> str | None:
+    """What the first `##reference=` line names, without `file://`."""
+    for line in header:
+        if line.startswith(_REFERENCE):
+            return decode(line.removeprefix(_REFERENCE).strip()).removeprefix("file://") or None
+    return None
+
+
+def parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | None:
+    """Read one line of the body.
+
+    Args:
+        line: The line with its line end.
+        columns: How many the `#CHROM` line names.
+        place: Where it stands, for messages.
+        name: The file, for messages.
+
+    Returns:
+        The variant; None for blank lines and comments.
+
+    Raises:
+        RecordError: CHROM, POS, ID, REF and ALT cannot be told apart, POS is no integer, or the file ends
+            within the line.
+    """
+    fields = line.rstrip(b"\r\n").split(b"\t", 5)
+    if len(fields) < 5:
+        if line.isspace() or line.startswith(b"#"):
+            return None
+        found = f"found {len(fields)} columns in {excerpt(line)}"
+        raise RecordError(name, place, f"{found}, expected CHROM, POS, ID, REF, ALT, ... separated by tabs")
+    if not line.endswith(b"\n") and line.count(b"\t") + 1 < min(columns, _FIXED_COLUMNS):
+        raise RecordError(name, place, "the file ends within this line; it is cut off, copy it again")
+    chrom, pos, record_id, ref, alt = (decode(field) for field in fields[:5])
+    if _POSITION.fullmatch(fields[1]) is None:
+        raise RecordError(
+            name, place, f"POS is {excerpt(fields[1])}, expected an integer like 12345 (1-based)"
+        )
+    alts = () if alt == "." else tuple(alt.split(","))
+    return Variant(chrom, int(pos), None if record_id == "." else record_id, ref, alts)
+
+
+def _check_header_line(line: bytes, number: int, name: str, declared: bool) -> None:
+    """Refuse what shows that this is no VCF; in a declared one a broken meta line is a warning."""
+    place = f"line {number}"
+    if line.startswith(_COLUMNS.strip()):
+        raise RecordError(name, place, f"found {excerpt(line)}, expected its columns separated by tabs")
+    if line.startswith(b"#"):
+        return
+    fields = line.split(b"\t")
+    if len(fields) > 4 and _POSITION.fullmatch(fields[1]):
+        fix = "put the line '#CHROM POS ID REF ALT' (tab-separated) before it"
+        raise RecordError(name, place, f"a record without a header before it; {fix}")
+    if not declared:
+        raise RecordError(name, place, f"found {excerpt(line)}, expected VCF ('##fileformat=VCFv4.x') or BCF")
+    _log.warning("%s: %s: not a header line, ignored: %s", name, place, excerpt(line))

@@ -1,0 +1,72 @@
+"""Which stretch of a contig is read around a position or over a region."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Window", "centered_window", "covering_windows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The bases [start, end) of a contig, 0-based half-open."""
+
+    contig: str
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+def centered_window(contig: str, center: int, size: int, contig_length: int) -> Window:
+    """The window around a base, shifted inwards at the contig's ends; the whole contig where it is shorter.
+
+    Args:
+        contig: The contig's name.
+        center: 0-based; away from the contig's ends it is base `size // 2` of the window.
+        size: Bases.
+        contig_length: Bases.
+    """
+    return _window_at(contig, center - size // 2, size, contig_length)
+
+
+def covering_windows(
+    contig: str, start: int, end: int, size: int, contig_length: int
+) -> Iterator[tuple[Window, int, int]]:
+    """Windows that read every base of a region where it has most context.
+
+    A region that fits into a window gets one, centered on floor((start + end) / 2). A longer one gets windows
+    that overlap by half (by more at the contig's ends).
+
+    Args:
+        contig: The contig's name.
+        start: First base of the region, 0-based.
+        end: After the region's last base.
+        size: Bases of a window, at least 2.
+        contig_length: Bases.
+
+    Yields:
+        A window and the part [sub_start, sub_end) of the region to read in it; the parts follow one another.
+
+    Raises:
+        ValueError: The region reaches outside the contig.
+    """
+    if not 0 <= start <= end <= contig_length:
+        raise ValueError(f"{contig}:{start}-{end} reaches outside the contig's {contig_length} bases")
+    if end - start <= size:
+        yield centered_window(contig, (start + end) // 2, size, contig_length), start, end
+        return
+    at = start - size // 4
+    window = _window_at(contig, at, size, contig_length)
+    while start < end:
+        at += size // 2
+        following = _window_at(contig, at, size, contig_length)
+        # From here on a base lies deeper in the following window than in this one.
+        turn = min(end, (window.start + following.end) // 2) if following != window else end
+        yield window, start, turn
+        window, start = following, turn
+
+
+def _window_at(contig: str, start: int, size: int, contig_length: int) -> Window:
+    start = max(0, min(start, contig_length - size))
+    return Window(contig, start, min(start + size, contig_length))

@@ -1,0 +1,80 @@
+"""What this machine offers to a model: `janusdna doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+import janusdna
+from janusdna import ModelConfig, preset
+from janusdna.ops.backends import choose_kernels
+from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
+
+__all__ = ["describe_machine"]
+
+_DEFAULT = "janusdna-72"
+_LONGEST_WINDOW = 1 << 20
+# Measured: peak memory of a pass grows by about this many values of the hidden size for each base.
+_VALUES_PER_BASE = 24
+
+
+def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
+    """Lines of `topic  fact`.
+
+    Raises:
+        CheckpointError: If `model` is named and cannot be read.
+        BackendError: If `device` is named and not there.
+    """
+    where = resolve_device(device)
+    precision = resolve_dtype(dtype, where)
+    config = preset(_DEFAULT) if model is None else open_checkpoint(model).config
+    kernels = choose_kernels(where, precision, states=config.state_size)
+    free = _free_memory(where)
+    facts = {
+        "janusdna": janusdna.__version__,
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "PyTorch": torch.__version__,
+        "device": f"{where}: {_device_name(where)}",
+        "dtype": str(precision).removeprefix("torch."),
+        "CPU threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
+        "memory free": f"{free / 2**30:.1f} GiB",
+    }
+    for operation in kernels.names:
+        kernel = getattr(kernels, operation)
+        facts[f"{operation} kernel"] = f"{kernel.name}: {kernel.reason}"
+    window = _largest_window(config, precision, free)
+    facts["largest window"] = (
+        f"about {window:,} bp with {model or _DEFAULT} (hidden size {config.hidden_size})"
+    )
+    width = max(map(len, facts))
+    return "\n".join(f"{topic:<{width}}  {fact}" for topic, fact in facts.items())
+
+
+def _largest_window(config: ModelConfig, dtype: torch.dtype, free: int) -> int:
+    bytes_per_base = _VALUES_PER_BASE * config.hidden_size * dtype.itemsize
+    return min(_LONGEST_WINDOW, free // bytes_per_base)
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes that can still be had."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,260 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from janusdna import __version__
+from janusdna.errors import CheckpointError
+from janusdna_cli.app import app, new_app
+from janusdna_cli.errors import InputError, RecordError
+from janusdna_cli.options import (
+    BatchBp,
+    Device,
+    Dtype,
+    FormatOption,
+    Model,
+    Output,
+    Overwrite,
+    Quiet,
+    Rc,
+    Threads,
+    Verbose,
+    Window,
+)
+
+COMMANDS = ("embed", "score-variants", "models", "demo", "doctor")
+
+RAISED = {
+    "input": InputError("v.vcf: found x,\nexpected y"),
+    "record": RecordError("v.vcf", "line 12", "found 3 columns, expected 8"),
+    "checkpoint": CheckpointError("m: no config.json"),
+    "missing": FileNotFoundError(2, "No such file or directory", "a.fa"),
+    "full": OSError(28, "No space left on device"),
+    "memory": MemoryError(),
+    "cuda": type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to\nallocate"),
+    "bug": ZeroDivisionError("division by zero"),
+    "interrupt": KeyboardInterrupt(),
+}
+
+
+@pytest.fixture
+def program():
+    program = new_app()
+
+    @program.command("fail")
+    def fail(how: str) -> None:
+        raise RAISED[how]
+
+    @program.command("show")
+    def show(
+        model: Model = None,
+        window: Window = None,
+        rc: Rc = True,
+        output: Output = None,
+        format_: FormatOption = None,
+        overwrite: Overwrite = False,
+        device: Device = "auto",
+        dtype: Dtype = "auto",
+        batch_bp: BatchBp = None,
+        threads: Threads = None,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        typer.echo(f"{model=} {window=} {rc=} {device=} {dtype=} {batch_bp=} {threads=} {format_=!s}")
+
+    return program
+
+
+@pytest.fixture
+def invoke(program):
+    environment = {"JANUSDNA_MODEL": None, "JANUSDNA_DEBUG": None, "COLUMNS": "200"}
+    return lambda *argv, **env: CliRunner().invoke(program, argv, env=environment | env, prog_name="janusdna")
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("input", "v.vcf: found x, expected y"),
+        ("record", "v.vcf: line 12: found 3 columns, expected 8"),
+        ("checkpoint", "m: no config.json"),
+        ("missing", "a.fa: No such file or directory"),
+        ("full", "No space left on device"),
+        ("memory", "out of memory; pass a smaller --batch-bp or --window, or use a machine with more"),
+        ("cuda", "out of memory; pass a smaller --batch-bp or --window, or use a machine with more"),
+    ],
+)
+def test_an_error_is_one_line_and_code_1(invoke, how, line):
+    result = invoke("fail", how)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"janusdna: error: {line}\n")
+
+
+def test_a_bug_says_so(invoke):
+    result = invoke("fail", "bug")
+    assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert "this is a bug in janusdna: ZeroDivisionError: division by zero" in result.stderr
+    assert "janusdna --debug" in result.stderr
+
+
+@pytest.mark.parametrize(("argv", "env"), [(["--debug"], {}), ([], {"JANUSDNA_DEBUG": "1"})])
+def test_debug_shows_the_traceback(invoke, argv, env):
+    result = invoke(*argv, "fail", "input", **env)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Traceback")
+    assert result.stderr.endswith("janusdna: error: v.vcf: found x, expected y\n")
+
+
+def test_interrupt_is_130(invoke):
+    result = invoke("fail", "interrupt")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "janusdna: interrupted\n")
+
+
+@pytest.mark.parametrize("argv", ["nothing", "fail", "show --nothing", "show --threads 0"])
+def test_a_wrong_command_line_is_2(invoke, argv):
+    result = invoke(*argv.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage" in result.stderr
+
+
+def test_nothing_at_all_shows_the_help(invoke):
+    result = invoke()
+    assert result.exit_code == 2
+    assert "Usage: janusdna" in result.output
+
+
+def test_version(invoke):
+    result = invoke("--version")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"janusdna {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "bases"),
+    [("3", 3), ("1k", 1_024), ("1K", 1_024), ("1M", 2**20), ("131,072", 131_072), ("131_072", 131_072)],
+)
+def test_window(invoke, text, bases):
+    assert f"window={bases} " in invoke("show", "--window", text).stdout
+
+
+@pytest.mark.parametrize("text", ["2", "0", "2M", "1048577", "1.5k", "k", "12kb", "x", "", "-5"])
+def test_a_wrong_window_is_2(invoke, text):
+    result = invoke("show", f"--window={text}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"found {text!r}, expected 3 to 1,048,576" in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(("text", "bases"), [("auto", "None"), ("64k", "65536"), ("1", "1")])
+def test_batch_bp(invoke, text, bases):
+    assert f"batch_bp={bases} " in invoke("show", "--batch-bp", text).stdout
+    assert invoke("show", "--batch-bp", "0").exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["auto", "cpu", "cuda", "cuda:1"])
+def test_device(invoke, text):
+    assert f"device={text!r}" in invoke("show", "--device", text).stdout
+
+
+@pytest.mark.parametrize("argv", [["--device", "cuda:x"], ["--dtype", "float16"], ["--format", "csv"]])
+def test_wrong_choices_are_2(invoke, argv):
+    result = invoke("show", *argv)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert argv[1] in result.stderr
+
+
+def test_the_model_comes_from_the_environment(invoke):
+    assert "model='tiny'" in invoke("show", JANUSDNA_MODEL="tiny").stdout
+    assert "model='big'" in invoke("show", "-m", "big", JANUSDNA_MODEL="tiny").stdout
+
+
+def test_help_tells_the_defaults(invoke):
+    text = invoke("show", "--help").stdout
+    for expected in (
+        "the bundled model",
+        "the model's trained length",
+        "128k",
+        "JANUSDNA_MODEL",
+        "by suffix",
+    ):
+        assert expected in text
+
+
+def run(*arguments, **options):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60, **options)
+
+
+def test_help_loads_no_torch_and_is_quick():
+    code = (
+        "import sys\n"
+        "from janusdna_cli.app import main\n"
+        "sys.argv = ['janusdna', '--help']\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert end.code == 0, end\n"
+        "assert 'torch' not in sys.modules"
+    )
+    started = time.monotonic()
+    result = run("-c", code)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert time.monotonic() - started < 5  # a busy machine; PyTorch alone takes a second or more
+    for command in COMMANDS:
+        assert command in result.stdout
+
+
+def test_every_command_has_help_without_torch():
+    for command in COMMANDS:
+        call = f"app(['{command}', '--help'], standalone_mode=False)"
+        code = f"import sys; from janusdna_cli.app import app; {call}; assert 'torch' not in sys.modules"
+        result = run("-c", code)
+        assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_python_m_is_the_same_program():
+    result = run("-m", "janusdna_cli", "--version")
+    assert (result.returncode, result.stdout) == (0, f"janusdna {__version__}\n")
+    assert run("-m", "janusdna_cli", "nothing").returncode == 2
+
+
+def test_the_program_is_named_once():
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"janusdna {__version__}\n"
+
+
+STREAM = """
+import sys, time, typer
+from janusdna_cli.app import new_app
+program = new_app()
+
+@program.command()
+def lines(n: int) -> None:
+    for i in range(n):
+        typer.echo(i) if n > 1 else print(i)
+
+@program.command()
+def wait() -> None:
+    print("ready", flush=True)
+    time.sleep(60)
+
+program(prog_name="janusdna")
+"""
+
+
+@pytest.mark.parametrize("n", ["1", "1000000"])
+def test_a_closed_pipe_ends_it_quietly(n):
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", STREAM, "lines", n], stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    os.close(reader)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+
+
+def test_control_c():
+    command = [sys.executable, "-c", STREAM, "wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"janusdna: interrupted\n")
