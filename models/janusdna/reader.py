@@ -181,7 +181,7 @@ def _info(checkpoint: Checkpoint, kernels: Kernels, device: torch.device, dtype:
         name=checkpoint.name,
         sha256=checkpoint.sha256,
         kernels=kernels.names,
-        kernel_reasons={name: getattr(kernels, name).reason for name in kernels.names},
+        kernel_reasons=kernels.reasons,
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
         provenance=checkpoint.provenance,

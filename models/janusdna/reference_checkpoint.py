@@ -72,14 +72,14 @@ def read_reference(path: Path, config_path: Path | None = None, *, length: int |
     state = _state_dict(path)
     settings = _settings(config_path or path.parent / CONFIG_NAME)
     tensors = _stack_experts({rename(key): tensor for key, tensor in state.items()}, path)
-    tensors = _share_projections(tensors, path)
+    tensors = _join_gates(_share_projections(tensors, path))
     config = _configuration(tensors, settings, path, length)
     provenance = {"source": path.name, "source_sha256": file_sha256(path)}
     return Checkpoint(path.parent.resolve().name, config, tensors, provenance["source_sha256"], provenance)
 
 
 def rename(key: str) -> str:
-    """Our name of a parameter that the reference calls `key`; experts keep their number.
+    """Our name of a parameter that the reference calls `key`, before experts and gates are joined.
 
     `model.layers.3.mamba_module.mamba_rev.D` is `backward_stream.layers.3.mixer.D`. A key of no
     known form is returned as it is, to be named as unexpected.
@@ -141,6 +141,17 @@ def _stack_experts(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     return stacked
 
 
+def _join_gates(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The rows of each gate and up projection as one matrix, of one SwiGLU or of all experts."""
+    joined = dict(tensors)
+    for key, gate in tensors.items():
+        up = tensors.get(key.replace("gate_proj", "up_proj"))
+        if "gate_proj" in key and up is not None and up.shape == gate.shape:
+            del joined[key], joined[key.replace("gate_proj", "up_proj")]
+            joined[key.replace("gate_proj", "gate_up_proj")] = torch.cat((gate, up), dim=-2)
+    return joined
+
+
 def _share_projections(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Drop the backward stream's copies of what it shares with the forward stream."""
     kept = dict(tensors)
@@ -178,7 +189,7 @@ def _configuration(
         return ModelConfig(
             hidden_size=hidden_size,
             num_layers=len(layers),
-            intermediate_size=shape("fusion.feed_forward.gate_proj.weight", 0),
+            intermediate_size=shape("fusion.feed_forward.down_proj.weight", 1),
             num_heads=settings.get("num_attention_heads", 4),
             fusion_scale_width=settings["flex_attn_n_embd"],
             num_experts=shape(experts, 0) if experts else settings.get("num_experts", 16),

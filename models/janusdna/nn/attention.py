@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-from torch.nn import functional
+from dataclasses import dataclass
 
-__all__ = ["CausalSelfAttention", "QueryKeyValue", "join_heads", "split_heads"]
+from torch import Tensor, nn
+
+from janusdna.ops.attention import causal_attention
+
+__all__ = ["AttentionState", "CausalSelfAttention", "QueryKeyValue", "join_heads", "split_heads"]
 
 
 class QueryKeyValue(nn.Module):
@@ -30,6 +33,28 @@ def join_heads(rows: Tensor) -> Tensor:
     return rows.transpose(1, 2).flatten(-2)
 
 
+@dataclass
+class AttentionState:
+    """Keys and values of the rows walked so far, in the order of the walk.
+
+    Attributes:
+        keys, values: (B, H, T, d/H), filled up to `filled`.
+        filled: Rows walked.
+    """
+
+    keys: Tensor
+    values: Tensor
+    filled: int = 0
+
+    def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the next rows, and give all keys and values so far."""
+        end = self.filled + k.shape[2]
+        self.keys[:, :, self.filled : end] = k
+        self.values[:, :, self.filled : end] = v
+        self.filled = end
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
 class CausalSelfAttention(nn.Module):
     """Row t sees the rows up to t, or from t on with `reverse`; no positional encoding."""
 
@@ -37,13 +62,24 @@ class CausalSelfAttention(nn.Module):
         super().__init__()
         self.projections = QueryKeyValue(hidden_size=hidden_size)
         self.num_heads = num_heads
+        self.scale = (hidden_size // num_heads) ** -0.5
         self.reverse = reverse
 
-    def forward(self, h: Tensor) -> Tensor:
-        """(B, T, d) in and out."""
+    def begin(self, h: Tensor, length: int) -> AttentionState:
+        """The state before the first chunk of sequences of `length`, for chunks like h, (B, t, d)."""
+        batch, _, size = h.shape
+        buffer = h.new_empty(2, batch, self.num_heads, length, size // self.num_heads)
+        return AttentionState(buffer[0], buffer[1])
+
+    def forward(self, h: Tensor, state: AttentionState | None = None) -> Tensor:
+        """(B, t, d) in and out; `state` is moved on past this chunk."""
         rows = h.flip(1) if self.reverse else h
         p = self.projections
         q, k, v = (split_heads(project(rows), self.num_heads) for project in (p.q_proj, p.k_proj, p.v_proj))
-        mixed = join_heads(functional.scaled_dot_product_attention(q, k, v, is_causal=True))
+        prefix = 0
+        if state is not None:
+            prefix = state.filled
+            k, v = state.extend(k, v)
+        mixed = join_heads(causal_attention(q, k, v, self.scale, prefix=prefix))
         out: Tensor = p.o_proj(mixed.flip(1) if self.reverse else mixed)
         return out

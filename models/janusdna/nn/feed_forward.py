@@ -8,24 +8,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from janusdna.ops.backends import Kernels
+
 __all__ = ["MixtureOfExperts", "Routing", "SwiGLU"]
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate(x)) * up(x)), no biases.
+    """down(silu(gate(x)) * up(x)), no biases; the rows of gate and up are one matrix, gate first.
 
     Source: Shazeer, arXiv 2002.05202.
     """
 
-    def __init__(self, *, hidden_size: int, intermediate_size: int) -> None:
+    def __init__(self, *, hidden_size: int, intermediate_size: int, kernels: Kernels) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(hidden_size, intermediate_size, bias=False)
-        self.up_proj = nn.Linear(hidden_size, intermediate_size, bias=False)
+        self.gate_up_proj = nn.Linear(hidden_size, 2 * intermediate_size, bias=False)
         self.down_proj = nn.Linear(intermediate_size, hidden_size, bias=False)
+        self.kernels = kernels
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d) in and out."""
-        out: Tensor = self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        out: Tensor = self.down_proj(self.kernels.swiglu(self.gate_up_proj(x)))
         return out
 
 
@@ -51,14 +53,20 @@ class MixtureOfExperts(nn.Module):
     """
 
     def __init__(
-        self, *, hidden_size: int, intermediate_size: int, num_experts: int, experts_per_token: int
+        self,
+        *,
+        hidden_size: int,
+        intermediate_size: int,
+        num_experts: int,
+        experts_per_token: int,
+        kernels: Kernels,
     ) -> None:
         super().__init__()
         self.experts_per_token = experts_per_token
         self.router = nn.Linear(hidden_size, num_experts, bias=False)
-        self.gate_proj = nn.Parameter(torch.empty(num_experts, intermediate_size, hidden_size))
-        self.up_proj = nn.Parameter(torch.empty(num_experts, intermediate_size, hidden_size))
+        self.gate_up_proj = nn.Parameter(torch.empty(num_experts, 2 * intermediate_size, hidden_size))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
+        self.kernels = kernels
 
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """(B, T, d) in and out, and the routing of its B * T tokens."""
@@ -68,7 +76,7 @@ class MixtureOfExperts(nn.Module):
         weights, choices = probabilities.topk(self.experts_per_token, dim=-1)
         order = choices.flatten().argsort(stable=True)
         visiting = tokens[order // self.experts_per_token]
-        loads = torch.bincount(choices.flatten(), minlength=len(self.gate_proj)).tolist()
+        loads = torch.bincount(choices.flatten(), minlength=len(self.down_proj)).tolist()
         answers = torch.cat([self._expert(e, part) for e, part in enumerate(visiting.split(loads))])
         by_token = torch.empty_like(answers).index_copy(0, order, answers)
         by_token = by_token.unflatten(0, (-1, self.experts_per_token))
@@ -76,6 +84,5 @@ class MixtureOfExperts(nn.Module):
         return mixed.view_as(x), Routing(probabilities, choices)
 
     def _expert(self, expert: int, tokens: Tensor) -> Tensor:
-        gate = functional.linear(tokens, self.gate_proj[expert])
-        up = functional.linear(tokens, self.up_proj[expert])
-        return functional.linear(functional.silu(gate) * up, self.down_proj[expert])
+        rows = functional.linear(tokens, self.gate_up_proj[expert])
+        return functional.linear(self.kernels.swiglu(rows), self.down_proj[expert])

@@ -37,63 +37,61 @@ class JanusFusion(nn.Module):
         self.attention_norm = RMSNorm(hidden_size, eps=eps)
         self.attention = QueryKeyValue(hidden_size=hidden_size)
         self.feed_forward_norm = RMSNorm(hidden_size, eps=eps)
-        self.feed_forward = SwiGLU(hidden_size=hidden_size, intermediate_size=intermediate_size)
+        self.feed_forward = SwiGLU(
+            hidden_size=hidden_size, intermediate_size=intermediate_size, kernels=kernels
+        )
         self.num_heads = num_heads
         self.scale = scale
         self.kernels = kernels
 
-    def forward(self, forward: Tensor, backward: Tensor, targets: Tensor | None = None) -> Tensor:
-        """The fused state that predicts each target.
+    def every_position(self, forward: Tensor, backward: Tensor) -> Tensor:
+        """The fused state that predicts each position.
 
         Args:
             forward: F, (B, T, d).
             backward: R in sequence order, (B, T, d).
-            targets: (B, n), 0-based; None for every position.
 
         Returns:
-            F_{t-1} + R_{t+1} after the block, (B, n, d); at the sequence's ends the one that exists.
+            F_{t-1} + R_{t+1} after the block, (B, T, d); at the sequence's ends the one that exists.
         """
-        if targets is None:
-            return self._every_position(forward, backward)
-        return self._positions(forward, backward, targets)
-
-    def _every_position(self, forward: Tensor, backward: Tensor) -> Tensor:
         rows = torch.cat((forward, backward), dim=1)
-        q, k, v = self._project(self.attention_norm(rows))
-        mixed = join_heads(self.kernels.fusion(q, k, v, self.scale))
+        q = split_heads(self.attention.q_proj(self.attention_norm(rows)), self.num_heads)
+        mixed = join_heads(self.kernels.fusion(q, *self.keys_values(rows), self.scale))
         fused_forward, fused_backward = self._finish(rows, mixed).chunk(2, dim=1)
         nothing = torch.zeros_like(forward[:, :1])
         before = torch.cat((nothing, fused_forward[:, :-1]), dim=1)
         after = torch.cat((fused_backward[:, 1:], nothing), dim=1)
         return before + after
 
-    def _positions(self, forward: Tensor, backward: Tensor, targets: Tensor) -> Tensor:
-        last = forward.shape[1] - 1
-        keys = self.attention_norm(torch.cat((forward, backward), dim=1))
-        k = split_heads(self.attention.k_proj(keys), self.num_heads)
-        v = split_heads(self.attention.v_proj(keys), self.num_heads)
-        neighbours = (
-            _gather(forward, (targets - 1).clamp(min=0)),
-            _gather(backward, (targets + 1).clamp(max=last)),
+    def keys_values(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, (B, H, t, d/H) each, of rows of either stream, (B, t, d)."""
+        normed = self.attention_norm(rows)
+        k, v = (
+            split_heads(p(normed), self.num_heads) for p in (self.attention.k_proj, self.attention.v_proj)
         )
-        rows = torch.stack(neighbours, dim=2).flatten(1, 2)
-        q = split_heads(self.attention.q_proj(self.attention_norm(rows)), self.num_heads)
-        mixed = janus_attention_rows(q.unflatten(2, (-1, 2)), k, v, targets, self.scale)
-        fused: Tensor = self._finish(rows, join_heads(mixed.flatten(2, 3))).unflatten(1, (-1, 2))
-        exists = torch.stack((targets > 0, targets < last), dim=-1)
-        return (fused * exists[..., None]).sum(dim=2)
+        return k, v
 
-    def _project(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        p = self.attention
-        q, k, v = (split_heads(project(rows), self.num_heads) for project in (p.q_proj, p.k_proj, p.v_proj))
-        return q, k, v
+    def positions(self, neighbours: Tensor, keys: Tensor, values: Tensor, targets: Tensor) -> Tensor:
+        """The fused state that predicts each target, without the fusion's other rows.
+
+        Args:
+            neighbours: The rows F_{t-1} and R_{t+1} of each target, (B, n, 2, d); any values in place
+                of a row that does not exist.
+            keys: Of all rows [F; R], (B, H, 2T, d/H).
+            values: The same.
+            targets: 0-based, (B, n).
+
+        Returns:
+            As `every_position`, (B, n, d).
+        """
+        rows = neighbours.flatten(1, 2)
+        q = split_heads(self.attention.q_proj(self.attention_norm(rows)), self.num_heads)
+        mixed = janus_attention_rows(q.unflatten(2, (-1, 2)), keys, values, targets, self.scale)
+        fused: Tensor = self._finish(rows, join_heads(mixed.flatten(2, 3))).unflatten(1, (-1, 2))
+        exists = torch.stack((targets > 0, targets < keys.shape[2] // 2 - 1), dim=-1)
+        return (fused * exists[..., None]).sum(dim=2)
 
     def _finish(self, rows: Tensor, mixed: Tensor) -> Tensor:
         rows = rows + self.attention.o_proj(mixed)
         out: Tensor = rows + self.feed_forward(self.feed_forward_norm(rows))
         return out
-
-
-def _gather(rows: Tensor, positions: Tensor) -> Tensor:
-    """rows[b, positions[b]], (B, n, d)."""
-    return rows.gather(1, positions[..., None].expand(-1, -1, rows.shape[-1]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,7 +11,20 @@ from torch.nn import functional
 from janusdna.nn.norm import RMSNorm
 from janusdna.ops.backends import Kernels
 
-__all__ = ["GatedProjections", "MambaMixer"]
+__all__ = ["GatedProjections", "MambaMixer", "MambaState"]
+
+
+@dataclass
+class MambaState:
+    """What a Mamba mixer remembers of the rows walked so far.
+
+    Attributes:
+        tail: The last K - 1 inputs of the convolution, in sequence order, (B, K - 1, d_in).
+        ssm: State of the recurrence, (B, d_in, N).
+    """
+
+    tail: Tensor
+    ssm: Tensor
 
 
 class GatedProjections(nn.Module):
@@ -28,7 +43,7 @@ class MambaMixer(nn.Module):
         projections: in_proj and out_proj, shared with the other stream's mixer of the same layer.
         inner_size: d_in.
         state_size: N.
-        conv_kernel: Taps of the depthwise convolution.
+        conv_kernel: Taps K of the depthwise convolution.
         dt_rank: Rank of the step size's projection.
         eps: For the norms.
         kernels: Who computes the scan and the convolution.
@@ -62,15 +77,41 @@ class MambaMixer(nn.Module):
         self.kernels = kernels
         self.reverse = reverse
 
-    def forward(self, h: Tensor) -> Tensor:
-        """(B, T, d) in and out."""
-        x, gate = self.projections.in_proj(h).chunk(2, dim=-1)
-        x = self.kernels.conv(x, self.conv.weight[:, 0], self.conv.bias, reverse=self.reverse)
-        x = functional.silu(x)
+    def begin(self, h: Tensor, length: int) -> MambaState:
+        """The state before the first chunk of sequences of `length`, for chunks like h, (B, t, d)."""
+        inner, states = self.A_log.shape
+        tail = h.new_zeros(h.shape[0], self.conv.kernel_size[0] - 1, inner)
+        return MambaState(tail, self.A_log.new_zeros(h.shape[0], inner, states))
+
+    def forward(self, h: Tensor, state: MambaState | None = None) -> Tensor:
+        """(B, t, d) in and out; `state` is moved on past this chunk."""
+        into_x, into_gate = self.projections.in_proj.weight.chunk(2)
+        x = functional.linear(h, into_x)
+        gate = functional.linear(h, into_gate)
+        u = self._convolve(x, state)
         sizes = [norm.weight.shape[0] for norm in (self.dt_norm, self.B_norm, self.C_norm)]
-        dt, B, C = self.x_proj(x).split(sizes, dim=-1)
-        delta = functional.softplus(self.dt_proj(self.dt_norm(dt)))
-        A = -self.A_log.exp()
-        y, _ = self.kernels.scan(x, delta, A, self.B_norm(B), self.C_norm(C), self.D, reverse=self.reverse)
-        out: Tensor = self.projections.out_proj(y * functional.silu(gate))
+        dt, B, C = self.x_proj(u).split(sizes, dim=-1)
+        y, last = self.kernels.scan(
+            u,
+            self.dt_proj(self.dt_norm(dt)),
+            -self.A_log.exp(),
+            self.B_norm(B),
+            self.C_norm(C),
+            self.D,
+            gate,
+            None if state is None else state.ssm,
+            reverse=self.reverse,
+        )
+        if state is not None:
+            state.ssm = last
+        out: Tensor = self.projections.out_proj(y)
         return out
+
+    def _convolve(self, x: Tensor, state: MambaState | None) -> Tensor:
+        before = None if state is None else state.tail
+        if state is not None:
+            kept = state.tail.shape[1]
+            rows = torch.cat((x, state.tail) if self.reverse else (state.tail, x), dim=1)
+            state.tail = rows[:, :kept] if self.reverse else rows[:, rows.shape[1] - kept :]
+        u: Tensor = self.kernels.conv(x, self.conv.weight[:, 0], self.conv.bias, before, reverse=self.reverse)
+        return u

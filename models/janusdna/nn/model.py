@@ -21,6 +21,9 @@ __all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
 
 MIN_LENGTH = 3
 _INITIAL_SPREAD = 0.02
+_MIN_CHUNK = 64
+
+Routings = tuple[list[Routing], list[Routing]]
 
 
 class Prediction(NamedTuple):
@@ -34,7 +37,7 @@ class Prediction(NamedTuple):
 
     hidden: Tensor
     logits: Tensor
-    routings: tuple[list[Routing], list[Routing]]
+    routings: Routings
 
 
 class JanusDNA(nn.Module):
@@ -82,20 +85,58 @@ class JanusDNA(nn.Module):
         """
         if ids.shape[1] < MIN_LENGTH:
             raise SequenceError(f"a sequence has {ids.shape[1]} bases: expected at least {MIN_LENGTH}")
-        embedded = self.embedding(ids)
-        forward, forward_routings = self.forward_stream(embedded)
-        backward, backward_routings = self.backward_stream(embedded)
-        hidden = self.final_norm(self.fusion(forward, backward, targets))
+        fused, routings = self._every_position(ids) if targets is None else self._positions(ids, targets)
+        hidden = self.final_norm(fused)
         if self.final_mlp is not None:
             hidden = hidden + self.final_mlp(hidden)
-        return Prediction(hidden, self.head(hidden), (forward_routings, backward_routings))
+        return Prediction(hidden, self.head(hidden), routings)
+
+    def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:
+        forward, backward = (
+            list(stream.walk(self.embedding, ids, self._chunk(ids))) for stream in self._streams
+        )
+        rows = (torch.cat([chunk.rows for chunk in chunks], dim=1) for chunks in (forward, backward[::-1]))
+        routings = [
+            [routing for chunk in chunks for routing in chunk.routings] for chunks in (forward, backward)
+        ]
+        return self.fusion.every_position(*rows), (routings[0], routings[1])
+
+    def _positions(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Routings]:
+        """Only the fusion's keys and values are kept of whole sequences, and the targets' neighbours."""
+        (batch, length), config = ids.shape, self.config
+        memory = self.embedding.weight.new_empty(2, batch, config.num_heads, 2 * length, config.head_size)
+        neighbours = memory.new_zeros(*targets.shape, 2, config.hidden_size)
+        routings: Routings = ([], [])
+        for side, stream in enumerate(self._streams):
+            for chunk in stream.walk(self.embedding, ids, self._chunk(ids)):
+                at = side * length + chunk.start
+                k, v = self.fusion.keys_values(chunk.rows)
+                memory[0, :, :, at : at + k.shape[2]] = k
+                memory[1, :, :, at : at + k.shape[2]] = v
+                wanted = targets + (1 if side else -1) - chunk.start
+                here = (wanted >= 0) & (wanted < chunk.rows.shape[1])
+                sequence, target = here.nonzero(as_tuple=True)
+                neighbours[sequence, target, side] = chunk.rows[sequence, wanted[here]]
+                routings[side].extend(chunk.routings)
+        return self.fusion.positions(neighbours, memory[0], memory[1], targets), routings
+
+    @property
+    def _streams(self) -> tuple[Stream, Stream]:
+        return self.forward_stream, self.backward_stream
+
+    def _chunk(self, ids: Tensor) -> int:
+        """Rows that walk together: whole sequences where a gradient has to come back through them."""
+        batch, length = ids.shape
+        if self.kernels.chunk_tokens is None or torch.is_grad_enabled():
+            return length
+        return max(_MIN_CHUNK, self.kernels.chunk_tokens // batch)
 
     def parameter_counts(self) -> tuple[int, int]:
         """All parameters, and those that one token's way activates."""
         total = sum(parameter.numel() for parameter in self.parameters())
         idle = 1 - self.config.experts_per_token / self.config.num_experts
         mixtures = [module for module in self.modules() if isinstance(module, MixtureOfExperts)]
-        in_experts = sum(m.gate_proj.numel() + m.up_proj.numel() + m.down_proj.numel() for m in mixtures)
+        in_experts = sum(m.gate_up_proj.numel() + m.down_proj.numel() for m in mixtures)
         return total, total - round(idle * in_experts)
 
     def cast(self, dtype: torch.dtype) -> JanusDNA:
@@ -140,18 +181,19 @@ def _stream(
         [
             StreamLayer(
                 _mixer(config, kernels, projections, reverse=reverse),
-                _feed_forward(config, layer),
+                _feed_forward(config, kernels, layer),
                 hidden_size=config.hidden_size,
                 eps=config.rms_norm_eps,
             )
             for layer, projections in enumerate(shared)
-        ]
+        ],
+        reverse=reverse,
     )
 
 
 def _mixer(
     config: ModelConfig, kernels: Kernels, projections: GatedProjections | None, *, reverse: bool
-) -> nn.Module:
+) -> MambaMixer | CausalSelfAttention:
     if projections is None:
         return CausalSelfAttention(
             hidden_size=config.hidden_size, num_heads=config.num_heads, reverse=reverse
@@ -168,14 +210,12 @@ def _mixer(
     )
 
 
-def _feed_forward(config: ModelConfig, layer: int) -> SwiGLU | MixtureOfExperts:
+def _feed_forward(config: ModelConfig, kernels: Kernels, layer: int) -> SwiGLU | MixtureOfExperts:
+    sizes = {"hidden_size": config.hidden_size, "intermediate_size": config.intermediate_size}
     if layer not in config.expert_layers:
-        return SwiGLU(hidden_size=config.hidden_size, intermediate_size=config.intermediate_size)
+        return SwiGLU(**sizes, kernels=kernels)
     return MixtureOfExperts(
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_experts=config.num_experts,
-        experts_per_token=config.experts_per_token,
+        **sizes, num_experts=config.num_experts, experts_per_token=config.experts_per_token, kernels=kernels
     )
 
 

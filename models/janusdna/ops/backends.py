@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,7 +16,11 @@ import torch
 
 from janusdna.ops import fusion, reference
 
-__all__ = ["REFERENCE", "Kernel", "Kernels", "choose_kernels"]
+__all__ = ["OPERATIONS", "REFERENCE", "Kernel", "Kernels", "choose_kernels"]
+
+OPERATIONS = ("scan", "conv", "swiglu", "fusion")
+
+_CPU_CHUNK_TOKENS = 2048
 
 
 @dataclass(frozen=True)
@@ -39,26 +44,48 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels of one model, an operation each."""
+    """The kernels of one model, an operation each.
+
+    Attributes:
+        scan, conv, swiglu, fusion: As in `reference`.
+        chunk_tokens: Tokens of a batch that walk through the layers together when no gradient is
+            wanted; None for whole windows.
+    """
 
     scan: Kernel
     conv: Kernel
+    swiglu: Kernel
     fusion: Kernel
+    chunk_tokens: int | None = None
 
     @property
     def names(self) -> dict[str, str]:
         """Operation to kernel name, as outputs record it."""
-        return {"scan": self.scan.name, "conv": self.conv.name, "fusion": self.fusion.name}
+        return {operation: getattr(self, operation).name for operation in OPERATIONS}
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Operation to why its kernel was chosen."""
+        return {operation: getattr(self, operation).reason for operation in OPERATIONS}
 
 
-def _reference_kernel(function: Callable[..., Any], reason: str) -> Kernel:
-    return Kernel("reference", reason, function)
+_PLAIN: dict[str, Callable[..., Any]] = {
+    "scan": reference.selective_scan,
+    "conv": reference.conv_silu,
+    "swiglu": reference.swiglu,
+    "fusion": reference.janus_attention,
+}
+
+
+def _plain(operation: str, reason: str) -> Kernel:
+    return Kernel("reference", reason, _PLAIN[operation])
 
 
 REFERENCE = Kernels(
-    scan=_reference_kernel(reference.selective_scan, "asked for"),
-    conv=_reference_kernel(reference.causal_conv, "asked for"),
-    fusion=_reference_kernel(reference.janus_attention, "asked for"),
+    scan=_plain("scan", "asked for"),
+    conv=_plain("conv", "asked for"),
+    swiglu=_plain("swiglu", "asked for"),
+    fusion=_plain("fusion", "asked for"),
 )
 
 
@@ -70,51 +97,48 @@ def choose_kernels(device: torch.device, dtype: torch.dtype, *, states: int) -> 
         dtype: What it computes in.
         states: N of its scans.
     """
+    if device.type == "cuda":
+        return _cuda_kernels()
+    four_flash = Kernel("four-flash", "PyTorch has a flash kernel for CPUs", fusion.janus_attention)
     if dtype == torch.float64:
-        scan = _reference_kernel(reference.selective_scan, "float64 has no other kernel")
-        conv = _reference_kernel(reference.causal_conv, "float64 has no other kernel")
-    elif device.type == "cuda":
-        scan, conv = _cuda_scan(), _cuda_conv()
-    else:
-        scan = _cpu_scan(states)
-        conv = _reference_kernel(reference.causal_conv, "plain PyTorch is the kernel on a CPU")
-    return Kernels(scan, conv, _fusion(device))
+        reason = "the Numba kernels compute in float32"
+        return Kernels(_plain("scan", reason), _plain("conv", reason), _plain("swiglu", reason), four_flash)
+    return _cpu_kernels(states, four_flash)
 
 
-def _cpu_scan(states: int) -> Kernel:
-    from janusdna.ops import scan_cpu
+def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
+    from janusdna.ops import conv_cpu, scan_cpu, swiglu_cpu
 
+    reason = "the device is a CPU"
+    scan = Kernel("numba", reason, scan_cpu.selective_scan)
     if states != scan_cpu.STATES:
-        reason = f"the Numba kernel is for N = {scan_cpu.STATES}, this model has N = {states}"
-        return _reference_kernel(reference.selective_scan, reason)
-    return Kernel("numba", "the device is a CPU", scan_cpu.selective_scan)
+        scan = _plain("scan", f"the Numba kernel is for N = {scan_cpu.STATES}, this model has N = {states}")
+    return Kernels(
+        scan=scan,
+        conv=Kernel("numba", reason, conv_cpu.conv_silu),
+        swiglu=Kernel("numba", reason, swiglu_cpu.swiglu),
+        fusion=four_flash,
+        chunk_tokens=_CPU_CHUNK_TOKENS,
+    )
 
 
-def _cuda_scan() -> Kernel:
-    if find_spec("mamba_ssm") is None:
-        return _reference_kernel(reference.selective_scan, "mamba-ssm is not installed")
-    try:
-        from janusdna.ops import mamba_ssm
-    except (ImportError, OSError) as error:
-        return _reference_kernel(reference.selective_scan, f"mamba-ssm does not import: {error}")
-    return Kernel("mamba-ssm", "the device is CUDA and mamba-ssm imports", mamba_ssm.selective_scan)
-
-
-def _cuda_conv() -> Kernel:
-    if find_spec("causal_conv1d") is None:
-        return _reference_kernel(reference.causal_conv, "causal-conv1d is not installed")
-    try:
-        from janusdna.ops import causal_conv1d
-    except (ImportError, OSError) as error:
-        return _reference_kernel(reference.causal_conv, f"causal-conv1d does not import: {error}")
-    return Kernel("causal-conv1d", "the device is CUDA and causal-conv1d imports", causal_conv1d.causal_conv)
-
-
-def _fusion(device: torch.device) -> Kernel:
-    if device.type == "cpu":
-        return Kernel("four-flash", "PyTorch's flash kernel runs on a CPU", fusion.janus_attention)
+def _cuda_kernels() -> Kernels:
     from janusdna.ops import flex
 
-    return Kernel(
-        "flex-attention", f"the device is {device.type}", partial(flex.janus_attention, compiled=True)
+    return Kernels(
+        scan=_installed("scan", "mamba-ssm", "mamba_ssm", "selective_scan"),
+        conv=_installed("conv", "causal-conv1d", "causal_conv1d", "conv_silu"),
+        swiglu=_plain("swiglu", "PyTorch's own kernels"),
+        fusion=Kernel("flex-attention", "the device is CUDA", partial(flex.janus_attention, compiled=True)),
     )
+
+
+def _installed(operation: str, name: str, module: str, function: str) -> Kernel:
+    """The adapter in `ops/<module>.py` where its package imports, else the reference with the reason."""
+    if find_spec(module) is None:
+        return _plain(operation, f"{name} is not installed")
+    try:
+        adapter = import_module(f"janusdna.ops.{module}")
+    except (ImportError, OSError) as error:
+        return _plain(operation, f"{name} does not import: {' '.join(str(error).split())}")
+    return Kernel(name, f"the device is CUDA and {name} imports", getattr(adapter, function))

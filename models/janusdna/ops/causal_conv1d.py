@@ -1,4 +1,4 @@
-"""The causal depthwise convolution by causal-conv1d's CUDA kernel, which must be installed."""
+"""The causal depthwise convolution and its SiLU by causal-conv1d's CUDA kernel, which must be installed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 from causal_conv1d import causal_conv1d_fn
 from torch import Tensor
 
-__all__ = ["causal_conv"]
+__all__ = ["conv_silu"]
 
 
-def causal_conv(
+def conv_silu(
     x: Tensor, weight: Tensor, bias: Tensor, before: Tensor | None = None, *, reverse: bool = False
 ) -> Tensor:
-    """As `reference.causal_conv`."""
+    """As `reference.conv_silu`."""
     if reverse:
         mirrored = None if before is None else before.flip(1)
-        return causal_conv(x.flip(1), weight, bias, mirrored).flip(1)
+        return conv_silu(x.flip(1), weight, bias, mirrored).flip(1)
     padded = x if before is None else torch.cat((before, x), dim=1)
-    y = causal_conv1d_fn(padded.transpose(1, 2).contiguous(), weight, bias)
+    y = causal_conv1d_fn(padded.transpose(1, 2).contiguous(), weight, bias, activation="silu")
     out: Tensor = y.transpose(1, 2)[:, padded.shape[1] - x.shape[1] :]
     return out

@@ -21,12 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from janusdna.ops.attention import flash, flash_backward, merge
+
 __all__ = ["janus_attention", "janus_attention_rows"]
 
 _MASK_ELEMENTS = 1 << 24
-
-_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -50,19 +49,13 @@ def _across(rows: Tensor) -> Tensor:
     return rows.flip(2)[:, :, 2:]
 
 
-def _merge(own: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Two partial attentions of the same queries, over disjoint keys, as one over all of them.
+def _merge_across(own: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """A stream's attention to itself merged with that to the other stream, whose rows come as `_across`.
 
-    The other part lacks the last two rows of the own part's order, which keep what they have.
+    The last two rows see nothing of the other stream and keep what they have.
     """
-    out, lse = own[0].clone(), own[1].clone()
-    other_out, other_lse = other[0].flip(2), other[1].flip(2)
-    shared = slice(0, other_out.shape[2])
-    total = torch.logaddexp(lse[:, :, shared], other_lse)
-    own_share = (lse[:, :, shared] - total).exp()[..., None]
-    other_share = (other_lse - total).exp()[..., None]
-    out[:, :, shared] = (out[:, :, shared] * own_share + other_out * other_share).to(out.dtype)
-    lse[:, :, shared] = total
+    merged = merge((own[0][:, :, :-2], own[1][:, :, :-2]), (other[0].flip(2), other[1].flip(2)))
+    out, lse = (torch.cat((part, whole[:, :, -2:]), dim=2) for part, whole in zip(merged, own, strict=True))
     return out, lse
 
 
@@ -72,12 +65,10 @@ class _JanusAttention(torch.autograd.Function):
         (qf, qr), (kf, kr), (vf, vr) = _halves(q), _halves(k), _halves(v)
 
         def attend(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-            out, lse = _flash(q, k, v, 0.0, True, scale=scale)
-            return out, lse
+            return flash(q, k, v, scale, causal=True)
 
-        # In its own order each stream's last two rows see nothing of the other stream.
-        forward = _merge(attend(qf, kf, vf), attend(_across(qf), kr[:, :, :-2], vr[:, :, :-2]))
-        backward = _merge(attend(qr, kr, vr), attend(_across(qr), kf[:, :, :-2], vf[:, :, :-2]))
+        forward = _merge_across(attend(qf, kf, vf), attend(_across(qf), kr[:, :, :-2], vr[:, :, :-2]))
+        backward = _merge_across(attend(qr, kr, vr), attend(_across(qr), kf[:, :, :-2], vf[:, :, :-2]))
         ctx.scale = scale
         ctx.save_for_backward(qf, qr, kf, kr, vf, vr, *forward, *backward)
         return _join(forward[0], backward[0])
@@ -88,7 +79,7 @@ class _JanusAttention(torch.autograd.Function):
         dout_f, dout_r = _halves(grads[0])
 
         def backward(*operands: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            dq, dk, dv = _flash_backward(*operands, 0.0, True, scale=ctx.scale)
+            dq, dk, dv = flash_backward(*operands, 0.0, True, scale=ctx.scale)
             return dq, dk, dv
 
         def share(
@@ -100,8 +91,7 @@ class _JanusAttention(torch.autograd.Function):
             other: tuple[Tensor, Tensor],
         ) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
             dq, dk, dv = backward(dout, q, *own, out, lse)
-            crossing = (_across(rows).contiguous() for rows in (dout, q))
-            dout_x, q_x = crossing
+            dout_x, q_x = (_across(rows).contiguous() for rows in (dout, q))
             k, v = (rows[:, :, :-2] for rows in other)
             dq_x, dk_x, dv_x = backward(dout_x, q_x, k, v, _across(out), _across(lse))
             dq[:, :, :-2] += dq_x.flip(2)

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["causal_attention", "causal_conv", "janus_attention", "janus_mask", "selective_scan"]
+__all__ = [
+    "accumulation_dtype",
+    "causal_attention",
+    "conv_silu",
+    "janus_attention",
+    "janus_mask",
+    "selective_scan",
+    "swiglu",
+]
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -19,24 +28,26 @@ def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
 
 def selective_scan(
     x: Tensor,
-    delta: Tensor,
+    dt: Tensor,
     A: Tensor,
     B: Tensor,
     C: Tensor,
     D: Tensor,
+    z: Tensor,
     initial_state: Tensor | None = None,
     *,
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t; y_t = C_t . h_t + D x_t.
+    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t; y_t = (C_t . h_t + D x_t) silu(z_t).
 
     Args:
         x: Inputs, (B, T, d_in).
-        delta: Step sizes after softplus, (B, T, d_in).
+        dt: Step sizes before softplus, (B, T, d_in); delta = softplus(dt).
         A: State decay, (d_in, N), negative.
         B: Input projections, (B, T, N).
         C: Output projections, (B, T, N).
         D: Skip weights, (d_in,).
+        z: Gate, (B, T, d_in).
         initial_state: h before the first step, (B, d_in, N); None for zeros.
         reverse: Run from t = T - 1 down to 0.
 
@@ -46,7 +57,8 @@ def selective_scan(
     Source: Gu and Dao, arXiv 2312.00752, algorithm 2.
     """
     dtype = accumulation_dtype(x.dtype)
-    u, delta, A, B, C, D = (operand.to(dtype) for operand in (x, delta, A, B, C, D))
+    u, dt, A, B, C, D, z = (operand.to(dtype) for operand in (x, dt, A, B, C, D, z))
+    delta = functional.softplus(dt)
     state = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state.to(dtype)
     steps = range(u.shape[1])
     outputs: list[Tensor] = []
@@ -56,13 +68,13 @@ def selective_scan(
         outputs.append((state * C[:, t, None, :]).sum(-1) + D * u[:, t])
     if reverse:
         outputs.reverse()
-    return torch.stack(outputs, dim=1).to(x.dtype), state
+    return (torch.stack(outputs, dim=1) * functional.silu(z)).to(x.dtype), state
 
 
-def causal_conv(
+def conv_silu(
     x: Tensor, weight: Tensor, bias: Tensor, before: Tensor | None = None, *, reverse: bool = False
 ) -> Tensor:
-    """Depthwise convolution in which y_t sees x_t and the K - 1 rows before it.
+    """SiLU of a depthwise convolution in which y_t sees x_t and the K - 1 rows before it.
 
     Args:
         x: Inputs, (B, T, d_in).
@@ -83,14 +95,22 @@ def causal_conv(
     for tap in range(taps):
         shift = taps - 1 - tap if reverse else tap
         out = torch.addcmul(out, padded[:, shift : shift + length], weight[:, tap])
-    return out
+    return functional.silu(out)
 
 
-def causal_attention(q: Tensor, k: Tensor, v: Tensor, *, reverse: bool = False) -> Tensor:
-    """Softmax attention of (B, H, T, c) in which row t sees rows <= t (>= t with `reverse`)."""
-    length = q.shape[2]
-    seen = torch.ones(length, length, dtype=torch.bool, device=q.device).tril()
-    return _masked_attention(q, k, v, seen.T if reverse else seen, q.shape[-1] ** -0.5)
+def swiglu(gate_up: Tensor) -> Tensor:
+    """silu(gate) * up of rows [gate, up]: (..., 2m) to (..., m).
+
+    Source: Shazeer, arXiv 2002.05202.
+    """
+    gate, up = gate_up.chunk(2, dim=-1)
+    return functional.silu(gate) * up
+
+
+def causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, *, prefix: int = 0) -> Tensor:
+    """Softmax attention of queries (B, H, t, c) to keys (B, H, prefix + t, c): row i sees prefix + i + 1."""
+    seen = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril(prefix)
+    return _masked_attention(q, k, v, seen, scale)
 
 
 def janus_mask(length: int, device: torch.device | None = None) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 
 __all__ = ["run_in_slices", "set_threads"]
 
-_SLICES_PER_THREAD = 4
+_SLICES_PER_THREAD = 2
 
 
 def set_threads(count: int) -> None:
@@ -27,16 +27,19 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="janusdna-kernel")
 
 
-def run_in_slices(work: Callable[[int, int], None], items: int) -> None:
+def run_in_slices(work: Callable[[int, int], None], items: int, *, least: int = 1) -> None:
     """Call `work(start, end)` on slices that cover range(items), in parallel.
 
-    `work` must release the interpreter lock to gain anything.
+    Args:
+        work: Must release the interpreter lock to gain anything.
+        items: How many there are.
+        least: Items worth a thread of their own.
     """
     threads = torch.get_num_threads()
-    if threads == 1 or items == 1:
+    slices = min(items // least, threads * _SLICES_PER_THREAD)
+    if threads == 1 or slices <= 1:
         work(0, items)
         return
-    slices = min(items, threads * _SLICES_PER_THREAD)
     bounds = [items * i // slices for i in range(slices + 1)]
     pool = _pool(threads)
     for done in [pool.submit(work, a, b) for a, b in pairwise(bounds)]:
