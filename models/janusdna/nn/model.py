@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +16,9 @@ from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
 from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.mamba import GatedProjections, MambaMixer
 from janusdna.nn.norm import RMSNorm
-from janusdna.nn.stream import Stream, StreamLayer
+from janusdna.nn.stream import Chunk, Stream, StreamLayer
 from janusdna.ops.backends import REFERENCE, Kernels
+from janusdna.ops.threads import side_by_side
 
 __all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
 
@@ -24,6 +27,7 @@ _INITIAL_SPREAD = 0.02
 _MIN_CHUNK = 64
 
 Routings = tuple[list[Routing], list[Routing]]
+Result = TypeVar("Result")
 
 
 class Prediction(NamedTuple):
@@ -92,37 +96,45 @@ class JanusDNA(nn.Module):
         return Prediction(hidden, self.head(hidden), routings)
 
     def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:
-        forward, backward = (
-            list(stream.walk(self.embedding, ids, self._chunk(ids))) for stream in self._streams
-        )
-        rows = (torch.cat([chunk.rows for chunk in chunks], dim=1) for chunks in (forward, backward[::-1]))
-        routings = [
-            [routing for chunk in chunks for routing in chunk.routings] for chunks in (forward, backward)
-        ]
-        return self.fusion.every_position(*rows), (routings[0], routings[1])
+        def read(stream: Stream) -> tuple[Tensor, list[Routing]]:
+            chunks = sorted(self._walk(stream, ids), key=lambda chunk: chunk.start)
+            rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
+            return rows, [routing for chunk in chunks for routing in chunk.routings]
+
+        (forward, seen_forward), (backward, seen_backward) = self._both_streams(read)
+        return self.fusion.every_position(forward, backward), (seen_forward, seen_backward)
 
     def _positions(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Routings]:
         """Only the fusion's keys and values are kept of whole sequences, and the targets' neighbours."""
         (batch, length), config = ids.shape, self.config
         memory = self.embedding.weight.new_empty(2, batch, config.num_heads, 2 * length, config.head_size)
         neighbours = memory.new_zeros(*targets.shape, 2, config.hidden_size)
-        routings: Routings = ([], [])
-        for side, stream in enumerate(self._streams):
-            for chunk in stream.walk(self.embedding, ids, self._chunk(ids)):
-                at = side * length + chunk.start
-                k, v = self.fusion.keys_values(chunk.rows)
-                memory[0, :, :, at : at + k.shape[2]] = k
-                memory[1, :, :, at : at + k.shape[2]] = v
+
+        def read(stream: Stream) -> list[Routing]:
+            side = int(stream.reverse)
+            routings = []
+            for chunk in self._walk(stream, ids):
+                at, size = side * length + chunk.start, chunk.rows.shape[1]
+                memory[0, :, :, at : at + size], memory[1, :, :, at : at + size] = self.fusion.keys_values(
+                    chunk.rows
+                )
                 wanted = targets + (1 if side else -1) - chunk.start
-                here = (wanted >= 0) & (wanted < chunk.rows.shape[1])
-                sequence, target = here.nonzero(as_tuple=True)
-                neighbours[sequence, target, side] = chunk.rows[sequence, wanted[here]]
-                routings[side].extend(chunk.routings)
+                sequence, target = ((wanted >= 0) & (wanted < size)).nonzero(as_tuple=True)
+                neighbours[sequence, target, side] = chunk.rows[sequence, wanted[sequence, target]]
+                routings.extend(chunk.routings)
+            return routings
+
+        routings = self._both_streams(read)
         return self.fusion.positions(neighbours, memory[0], memory[1], targets), routings
 
-    @property
-    def _streams(self) -> tuple[Stream, Stream]:
-        return self.forward_stream, self.backward_stream
+    def _walk(self, stream: Stream, ids: Tensor) -> Iterator[Chunk]:
+        return stream.walk(self.embedding, ids, self._chunk(ids))
+
+    def _both_streams(self, read: Callable[[Stream], Result]) -> tuple[Result, Result]:
+        streams = self.forward_stream, self.backward_stream
+        if torch.is_inference_mode_enabled() and self.embedding.weight.device.type == "cpu":
+            return side_by_side(partial(read, streams[0]), partial(read, streams[1]))
+        return read(streams[0]), read(streams[1])
 
     def _chunk(self, ids: Tensor) -> int:
         """Rows that walk together: whole sequences where a gradient has to come back through them."""

@@ -1,0 +1,54 @@
+"""Small networks with weights large enough for differences to show."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from janusdna import ModelConfig
+from janusdna.nn.model import JanusDNA
+from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
+
+CPU = torch.device("cpu")
+
+
+def small_config(**changes: object) -> ModelConfig:
+    sizes: dict[str, object] = {
+        "hidden_size": 16,
+        "num_layers": 4,
+        "intermediate_size": 24,
+        "fusion_scale_width": 32,
+        "num_experts": 4,
+        "expert_layers": (1, 3),
+        "attention_layers": (2,),
+    }
+    return ModelConfig.from_dict(sizes | changes)
+
+
+@pytest.fixture
+def make_network() -> Callable[..., JanusDNA]:
+    def make(kernels: Kernels = REFERENCE, seed: int = 0, **changes: object) -> JanusDNA:
+        torch.manual_seed(seed)
+        network = JanusDNA(small_config(**changes), kernels)
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name.endswith("weight") and "norm" not in name:
+                    parameter.normal_(std=0.3)
+                if name.endswith("proj") and parameter.ndim == 3:
+                    parameter.normal_(std=0.3)
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture
+def cpu_kernels() -> Kernels:
+    return choose_kernels(CPU, torch.float32, states=16)
+
+
+@pytest.fixture
+def random_ids() -> Callable[[int, int], torch.Tensor]:
+    def draw(batch: int, length: int) -> torch.Tensor:
+        return torch.randint(7, 11, (batch, length), generator=torch.Generator().manual_seed(length))
+
+    return draw
