@@ -81,9 +81,9 @@ def test_chunks_do_not_change_anything(
     network = make_network(kernels, attention_layers=attention_layers)
     network.cast(torch.float64 if exact else torch.float32)
     with torch.no_grad():
-        network.kernels = dataclasses.replace(kernels, chunk_tokens=None)
+        network.kernels = dataclasses.replace(kernels, chunk_values=None)
         whole = network(ids).logits
-        network.kernels = dataclasses.replace(kernels, chunk_tokens=chunk)
+        network.kernels = dataclasses.replace(kernels, chunk_values=chunk * 2 * 16)
         assert (network(ids).logits - whole).abs().max() <= tolerance
         few = network(ids, targets).logits
     assert (few - whole[torch.arange(2)[:, None], targets]).abs().max() <= tolerance
@@ -94,10 +94,14 @@ def test_targets_equal_all_positions(make_network: Make, random_ids: Draw, lengt
     network, ids = make_network().cast(torch.float64), random_ids(2, length)
     targets = torch.stack([torch.randperm(length), torch.arange(length)])
     with torch.no_grad():
-        everything, some = network(ids), network(ids, targets)
+        everything = network(ids)
+        few = [network(ids, targets[:, t : t + 1]) for t in range(length)]
+        many = network(ids, targets)
     rows = torch.arange(2)[:, None]
-    assert (some.logits - everything.logits[rows, targets]).abs().max() <= 1e-12
-    assert (some.hidden - everything.hidden[rows, targets]).abs().max() <= 1e-12
+    for name in ("logits", "hidden"):
+        expected = getattr(everything, name)[rows, targets]
+        assert (torch.cat([getattr(one, name) for one in few], dim=1) - expected).abs().max() <= 1e-12
+        assert (getattr(many, name) - expected).abs().max() <= 1e-12
 
 
 def test_gradients_through_targets(make_network: Make, random_ids: Draw) -> None:
@@ -106,7 +110,8 @@ def test_gradients_through_targets(make_network: Make, random_ids: Draw) -> None
     (network(ids).logits * weight).sum().backward()
     full = {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
     network.zero_grad()
-    (network(ids, torch.arange(12)[None]).logits * weight).sum().backward()
+    prediction = network(ids.repeat(12, 1), torch.arange(12)[:, None])
+    (prediction.logits[:, 0] * weight[0]).sum().backward()
     for name, parameter in network.named_parameters():
         if name in full:
             torch.testing.assert_close(parameter.grad, full[name], msg=name)

@@ -25,6 +25,8 @@ __all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
 MIN_LENGTH = 3
 _INITIAL_SPREAD = 0.02
 _MIN_CHUNK = 64
+# The four causal attentions of all positions cost about as much as the masked rows of a quarter of them.
+_FEW_TARGETS = 4
 
 Routings = tuple[list[Routing], list[Routing]]
 Result = TypeVar("Result")
@@ -89,7 +91,12 @@ class JanusDNA(nn.Module):
         """
         if ids.shape[1] < MIN_LENGTH:
             raise SequenceError(f"a sequence has {ids.shape[1]} bases: expected at least {MIN_LENGTH}")
-        fused, routings = self._every_position(ids) if targets is None else self._positions(ids, targets)
+        if targets is not None and targets.shape[1] * _FEW_TARGETS < ids.shape[1]:
+            fused, routings = self._positions(ids, targets)
+        else:
+            fused, routings = self._every_position(ids)
+            if targets is not None:
+                fused = fused.gather(1, targets[..., None].expand(-1, -1, fused.shape[-1]))
         hidden = self.final_norm(fused)
         if self.final_mlp is not None:
             hidden = hidden + self.final_mlp(hidden)
@@ -139,9 +146,9 @@ class JanusDNA(nn.Module):
     def _chunk(self, ids: Tensor) -> int:
         """Rows that walk together: whole sequences where a gradient has to come back through them."""
         batch, length = ids.shape
-        if self.kernels.chunk_tokens is None or torch.is_grad_enabled():
+        if self.kernels.chunk_values is None or torch.is_grad_enabled():
             return length
-        return max(_MIN_CHUNK, self.kernels.chunk_tokens // batch)
+        return max(_MIN_CHUNK, self.kernels.chunk_values // (batch * self.config.hidden_size))
 
     def parameter_counts(self) -> tuple[int, int]:
         """All parameters, and those that one token's way activates."""

@@ -20,7 +20,8 @@ __all__ = ["OPERATIONS", "REFERENCE", "Kernel", "Kernels", "choose_kernels"]
 
 OPERATIONS = ("scan", "conv", "swiglu", "fusion")
 
-_CPU_CHUNK_TOKENS = 2048
+# Activations of a chunk stay near a core's second-level cache: 8,192 tokens at d = 24, 2,730 at d = 72.
+_CPU_CHUNK_VALUES = 3 << 16
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,15 @@ class Kernels:
 
     Attributes:
         scan, conv, swiglu, fusion: As in `reference`.
-        chunk_tokens: Tokens of a batch that walk through the layers together when no gradient is
-            wanted; None for whole windows.
+        chunk_values: Values of the residual stream (tokens of a batch times d) that walk through the
+            layers together when no gradient is wanted; None for whole windows.
     """
 
     scan: Kernel
     conv: Kernel
     swiglu: Kernel
     fusion: Kernel
-    chunk_tokens: int | None = None
+    chunk_values: int | None = None
 
     @property
     def names(self) -> dict[str, str]:
@@ -118,7 +119,7 @@ def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
         conv=Kernel("numba", reason, conv_cpu.conv_silu),
         swiglu=Kernel("numba", reason, swiglu_cpu.swiglu),
         fusion=four_flash,
-        chunk_tokens=_CPU_CHUNK_TOKENS,
+        chunk_values=_CPU_CHUNK_VALUES,
     )
 
 
