@@ -1,28 +1,37 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer and a network.
+# `make demo` and `make test` need Python 3.11 or newer, and a network the first time.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# -qq leaves pip's errors; constraints pin what is installed, PyTorch first: its build decides the size.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
 
-demo: $(INSTALLED)  ## a virtual environment, the install, and the main job on input made on the spot
-	$(BIN)/python benchmarks/demo_run.py
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: $(INSTALLED)
+demo: $(INSTALLED)  ## install into .venv, then embed and score a made-up genome (written to demo/)
+	@$(BIN)/janusdna demo demo --run --overwrite
+
+test: $(INSTALLED)  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(INSTALLED)
+lint: $(INSTALLED)  ## check style, types and which module imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+clean:  ## remove .venv, demo/ and caches
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean:
-	rm -rf $(VENV) demo
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d; name one: make PYTHON=python3.11 ..." % sys.version_info[:2])'
+	@echo "Installing into $(VENV), once; PyTorch makes it a matter of minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) torch hatchling editables
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@

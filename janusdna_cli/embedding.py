@@ -9,6 +9,7 @@ memory depends neither on the file nor on the longest region.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +42,8 @@ from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Request, Wind
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
 
 _FIRST_BED_COLUMN = 4
+
+logger = logging.getLogger(__name__)
 
 
 class RegionStatus(StrEnum):
@@ -110,6 +113,8 @@ def embed_regions(settings: EmbedSettings) -> Summary:
     output = settings.output or f"{stem(settings.regions or settings.fasta)}.janusdna.parquet"
     form = table_format(output, settings.format)
     check_destination(output, overwrite=settings.overwrite)
+    if settings.strand_aware and settings.both_strands:
+        logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")
     with Reference.open(settings.fasta) as reference:
         return _Embedding(settings, reference).run(output, form)
 
@@ -241,10 +246,9 @@ class _Embedding:
             "status": [str(row.status) for row in rows],
             "embedding": [row.embedded.embedding for row in rows],
         }
-        if self.extra_columns:
-            extra = [self._extra(row.region) for row in rows]
-            for i, values in enumerate(zip(*extra, strict=True)):
-                columns[f"bed_{_FIRST_BED_COLUMN + i}"] = list(values)
+        extra = [self._extra(row.region) for row in rows] if self.extra_columns else []
+        for i in range(self.extra_columns):
+            columns[f"bed_{_FIRST_BED_COLUMN + i}"] = [values[i] for values in extra]
         return {name: columns[name] for name in names}
 
     def _extra(self, region: Region) -> tuple[str | None, ...]:

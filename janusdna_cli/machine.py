@@ -42,9 +42,8 @@ def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
         "CPU threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
         "memory free": f"{free / 2**30:.1f} GiB",
     }
-    for operation in kernels.names:
-        kernel = getattr(kernels, operation)
-        facts[f"{operation} kernel"] = f"{kernel.name}: {kernel.reason}"
+    for operation, name in kernels.names.items():
+        facts[f"{operation} kernel"] = f"{name}: {kernels.reasons[operation]}"
     window = _largest_window(config, precision, free)
     facts["largest window"] = (
         f"about {window:,} bp with {model or _DEFAULT} (hidden size {config.hidden_size})"

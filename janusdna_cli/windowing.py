@@ -93,7 +93,11 @@ class WindowReader:
         self._on_batch = on_batch
 
     def read(self, requests: Sequence[Request]) -> list[WindowReading]:
-        """Answer `requests`, in their order."""
+        """Answer `requests`, in their order.
+
+        Raises:
+            MemoryError: If a single window does not fit; batches of more are halved until they do.
+        """
         found: list[list[WindowReading]] = [[] for _ in requests]
         by_length: defaultdict[int, list[_Row]] = defaultdict(list)
         for index, request in enumerate(requests):
@@ -114,9 +118,11 @@ class WindowReader:
             batch = rows[done : done + max(1, self._batch_bp // length)]
             try:
                 readings = self._read_batch(requests, batch)
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
                     raise
+                if len(batch) == 1:
+                    raise MemoryError(f"a window of {length:,} bases does not fit") from error
                 self._batch_bp = len(batch) // 2 * length
                 logger.warning("out of memory: going on with batches of %d bases", self._batch_bp)
                 continue
@@ -145,6 +151,11 @@ def _fitting_batch_bp(model: Model) -> int:
     free, _ = torch.cuda.mem_get_info(model.device)
     width = model.module.head.weight.element_size() * model.config.hidden_size
     return max(_CPU_BATCH_BP, free // 2 // (width * _CUDA_FLOATS_PER_BASE))
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error is lack of memory, which PyTorch tells by a class on CUDA and in words on a CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _strand_ids(request: Request, reverse: bool) -> npt.NDArray[np.uint8]:

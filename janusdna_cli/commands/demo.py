@@ -58,16 +58,20 @@ def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
         )
     )
     _show(scores)
-    typer.echo(f"Scores: {scores}   Embeddings: {embeddings}")
+    typer.echo(f"The whole table: {scores}\nThe regions' embeddings: {embeddings}")
 
 
 def _show(path: Path) -> None:
     import pandas as pd
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
-    columns = ["chrom", "pos", "id", "ref", "alt", "status", "llr", "delta_pll", "entropy"]
-    table = Table(*columns, title="scores of an untrained model: they mean nothing yet")
+    columns = ["pos", "id", "ref", "alt", "status", "llr", "delta_pll", "entropy"]
+    table = Table(title="Scores of an untrained model: they mean nothing yet", box=SIMPLE)
+    for column in columns:
+        numeric = column in ("pos", "llr", "delta_pll", "entropy")
+        table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
     for row in pd.read_parquet(path)[columns].itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
     Console().print(table)
@@ -75,5 +79,5 @@ def _show(path: Path) -> None:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "" if value != value else f"{value:.4f}"
+        return "" if value != value else f"{value:.3f}"
     return "" if value is None else str(value)

@@ -144,7 +144,11 @@ def excerpt(text: bytes, length: int = 40) -> str:
 def _stdin() -> io.BufferedReader:
     if sys.stdin is None or sys.stdin.closed:
         raise InputError("stdin: is closed; pipe a file into it or name one")
-    return cast(io.BufferedReader, sys.stdin.buffer)
+    try:
+        # A reader of its own: at exit Python waits for sys.stdin, which a thread may be waiting for too.
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except io.UnsupportedOperation:
+        return cast(io.BufferedReader, sys.stdin.buffer)
 
 
 def _decompressed(raw: io.BufferedReader, name: str) -> io.BufferedReader:

@@ -1,13 +1,11 @@
 """The sites of a VCF or BCF file, one record at a time.
 
-htslib reads neither form here. On the VCF specification's test files and on hand-made ones, pysam 0.24
-refuses a whole file for one broken meta line, ends the run at a CHROM or POS that it dislikes without saying
-at which line, gives the empty allele of `A,,T` as `.`, and cannot be handed a pipe whose first bytes were
-looked at to tell VCF from BCF. The site of a record is its first five columns, or the head of its BCF block:
-those are read, the rest is left alone, and an error knows its line.
+BCF is read by htslib (`bcf.py`), text is not. On the VCF specification's test files and on hand-made ones,
+pysam 0.24 refuses a whole text file for one broken meta line, ends the run at a CHROM or POS that it dislikes
+without saying at which line, and gives the empty allele of `A,,T` as `.`. The site of a record is the first
+five columns of its line: those are read, the rest is left alone, and an error knows its line.
 """
 
-from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -27,12 +25,13 @@ class VariantReader:
     """
 
     def __init__(self, stream: InputStream) -> None:
-        self._stream = stream
         self.name = stream.name
-        self._records: Iterator[tuple[int, bytes]]
-        self._parse: Callable[[int, bytes], Variant | None]
-        header = self._open_bcf() if stream.peek(len(bcf.MAGIC)) == bcf.MAGIC else self._open_text()
-        self.reference = vcf_text.reference_of(header)
+        self._records: bcf.BcfReader | _TextReader
+        if stream.peek(len(bcf.MAGIC)) == bcf.MAGIC:
+            self._records = bcf.BcfReader(stream)
+        else:
+            self._records = _TextReader(stream)
+        self.reference = vcf_text.reference_of(self._records.header)
 
     @classmethod
     def open(cls, source: str) -> Self:
@@ -61,7 +60,7 @@ class VariantReader:
 
     def close(self) -> None:
         """Close the file; stdin stays open."""
-        self._stream.close()
+        self._records.close()
 
     def __iter__(self) -> Self:
         return self
@@ -72,23 +71,27 @@ class VariantReader:
         Raises:
             RecordError: It cannot be read.
         """
-        for number, record in self._records:
-            variant = self._parse(number, record)
+        return next(self._records)
+
+
+class _TextReader:
+    """The same of a text VCF, as `bcf.BcfReader` of a BCF."""
+
+    def __init__(self, stream: InputStream) -> None:
+        self._stream = stream
+        self._lines = stream.lines()
+        self.header = vcf_text.read_header(self._lines, stream.name)
+        self._columns = self.header[-1].count(b"\t") + 1
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Variant:
+        for number, line in self._lines:
+            variant = vcf_text.parse_record(line, self._columns, f"line {number}", self._stream.name)
             if variant is not None:
                 return variant
         raise StopIteration
 
-    def _open_text(self) -> list[bytes]:
-        lines = self._stream.lines()
-        header = vcf_text.read_header(lines, self.name)
-        columns = header[-1].count(b"\t") + 1
-        self._records = lines
-        self._parse = lambda number, line: vcf_text.parse_record(line, columns, f"line {number}", self.name)
-        return header
-
-    def _open_bcf(self) -> list[bytes]:
-        header = bcf.read_header(self._stream)
-        contigs = bcf.contig_names(header)
-        self._records = bcf.read_records(self._stream)
-        self._parse = lambda number, site: bcf.parse_record(site, contigs, f"record {number}", self.name)
-        return header
+    def close(self) -> None:
+        self._stream.close()

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -182,6 +183,7 @@ def bcf(tmp_path: Path) -> Path:
     header.add_line("##reference=file:///x.fa")
     header.add_line('##contig=<ID=other,length=9,Description="a, ID=b">')
     header.add_line("##contig=<ID=HLA-A*01:01,length=9000>")
+    header.add_line('##INFO=<ID=END,Number=1,Type=Integer,Description="e">')  # pysam writes it for <DEL>
     header.add_line('##FORMAT=<ID=GT,Number=1,Type=String,Description="g">')
     for sample in range(50):
         header.add_sample(f"s{sample}")
@@ -224,12 +226,14 @@ def test_bcf_may_be_cut_off_only_loudly(bcf: Path, tmp_path: Path) -> None:
     assert len(complete) == 4
 
 
-def test_damaged_bcf_records_are_errors_by_number(bcf: Path, tmp_path: Path) -> None:
+def test_damaged_bcf_records_are_errors_by_number(
+    bcf: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     plain = gzip.decompress(bcf.read_bytes())
     first = 9 + int.from_bytes(plain[5:9], "little")
     unknown = plain[: first + 8] + b"\x63" + plain[first + 9 :]
     with VariantReader.open(write(tmp_path, unknown, "u.bcf")) as reader:
-        with pytest.raises(RecordError, match=r"u\.bcf: record 1: its contig is number 99, which the header"):
+        with pytest.raises(RecordError, match=r"u\.bcf: record 1: is damaged"):
             next(reader)
         assert list(reader) == BCF_VARIANTS[1:]
     for at in range(first, len(plain)):
@@ -238,6 +242,50 @@ def test_damaged_bcf_records_are_errors_by_number(bcf: Path, tmp_path: Path) -> 
             assert len(read(write(tmp_path, damaged, "d.bcf"))) <= 3
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017
+    assert capfd.readouterr() == ("", "")
+
+
+def test_damaged_compression_of_a_bcf_is_told_as_such(bcf: Path, tmp_path: Path) -> None:
+    plain = gzip.compress(gzip.decompress(bcf.read_bytes()) * 2)
+    with pytest.raises(InputError, match=r"cut\.bcf: the compressed data ends early"):
+        read(write(tmp_path, plain[: len(plain) // 2], "cut.bcf"))
+
+
+def test_a_bcf_may_be_left_before_its_end(bcf: Path, tmp_path: Path) -> None:
+    plain = gzip.decompress(bcf.read_bytes())
+    records = plain[9 + int.from_bytes(plain[5:9], "little") :]
+    source = write(tmp_path, plain + records * 2_000, "long.bcf")
+    before = set(threading.enumerate())
+    for _ in range(5):
+        with VariantReader.open(source) as reader:
+            assert next(reader) == BCF_VARIANTS[0]
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert set(threading.enumerate()) <= before
+
+
+STOP_EARLY = """
+import sys
+from janusdna_cli.genome.vcf import VariantReader
+with VariantReader.open("-") as reader:
+    print(next(reader).pos)
+"""
+
+
+def test_a_bcf_on_stdin_may_be_left_while_more_is_to_come(bcf: Path) -> None:
+    plain = gzip.decompress(bcf.read_bytes())
+    records = plain[9 + int.from_bytes(plain[5:9], "little") :]
+    command = [sys.executable, "-c", STOP_EARLY]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write((plain + records * 100)[:100_000])
+        process.stdin.flush()
+        code = process.wait(60)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert (code, process.stdout.read(), process.stderr.read()) == (0, b"1\n", b"")
 
 
 @pytest.mark.parametrize("form", ["vcf", "vcf.gz", "bcf"])

@@ -1,0 +1,175 @@
+"""A tiny model with clear preferences, the files around it, and plain readings to compare with."""
+
+import io
+import random
+import sys
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import janusdna
+from janusdna import ModelConfig
+from janusdna.checkpoint import Checkpoint, save
+from janusdna.nn.model import JanusDNA
+from janusdna_cli.app import app
+
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
+TRAINED_LENGTH = 64
+
+
+def save_model(directory: Path, *, attention_layers: tuple[int, ...] = (2,), seed: int = 1) -> Path:
+    """A network with weights far from zero, so that each base matters."""
+    config = ModelConfig(
+        hidden_size=16,
+        intermediate_size=32,
+        fusion_scale_width=32,
+        num_layers=3,
+        num_experts=4,
+        expert_layers=(1,),
+        attention_layers=attention_layers,
+        trained_length=TRAINED_LENGTH,
+    )
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {name: parameter.detach() for name, parameter in JanusDNA(config).named_parameters()}
+    for name, tensor in tensors.items():
+        if tensor.ndim > 1 and not name.endswith("A_log"):
+            tensor.normal_(std=0.2, generator=generator)
+    save(Checkpoint("tiny", config, tensors, ""), directory)
+    return directory
+
+
+class Oracle:
+    """Whole sequences read in float64, one strand at a time: (2, n, ...) in forward order and letters."""
+
+    def __init__(self, path: Path) -> None:
+        self.model = janusdna.load(path, device="cpu", dtype="float64")
+        self._read = lru_cache(maxsize=None)(self._read_strand)
+
+    def logp(self, sequence: str) -> np.ndarray:
+        """Log p over A, C, G, T at every base by both strands, (2, n, 4)."""
+        forward, reverse = (self._read(strand)[1] for strand in _strands(sequence))
+        return np.stack([forward, reverse[::-1, ::-1]])
+
+    def hidden(self, sequence: str) -> np.ndarray:
+        """Hidden states of every base by both strands, (2, n, d)."""
+        forward, reverse = (self._read(strand)[0] for strand in _strands(sequence))
+        return np.stack([forward, reverse[::-1]])
+
+    def _read_strand(self, sequence: str) -> tuple[np.ndarray, np.ndarray]:
+        out = self.model.read([sequence])
+        logits = out.logits[0].numpy()[:, 7:11]
+        return out.hidden[0].numpy(), logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def _strands(sequence: str) -> tuple[str, str]:
+    return sequence, sequence.upper().translate(COMPLEMENT)[::-1]
+
+
+def reverse_complement(sequence: str) -> str:
+    return _strands(sequence)[1]
+
+
+def random_bases(length: int, seed: int = 0) -> str:
+    return "".join(random.Random(seed).choices("ACGT", k=length))
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def no_attention_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("model") / "plain", attention_layers=(), seed=2)
+
+
+@pytest.fixture(scope="session")
+def oracle(model_dir: Path) -> Oracle:
+    return Oracle(model_dir)
+
+
+@pytest.fixture(scope="session")
+def oracle_of():
+    return Oracle
+
+
+class Runner(CliRunner):
+    """Standard input as a program has it: Typer's own is no `BufferedReader`."""
+
+    @contextmanager
+    def isolation(self, input=None, env=None, color=False):  # noqa: A002 - the name of the overridden
+        with super().isolation(None, env, color) as streams:
+            sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(input or b"")))
+            yield streams
+
+
+class Workspace:
+    """A folder with files and the command line run in it."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder = folder
+        self.model = model
+
+    def fasta(self, name: str = "genome.fa", /, *, width: int = 50, **contigs: str) -> str:
+        """A FASTA of `contigs`, in lines of `width` bases."""
+        text = ""
+        for contig, bases in contigs.items():
+            lines = [bases[i : i + width] for i in range(0, len(bases), width)]
+            text += f">{contig}\n" + "".join(line + "\n" for line in lines)
+        return self.file(name, text)
+
+    def vcf(self, *records: str, name: str = "variants.vcf", meta: str = "") -> str:
+        """A VCF of records such as `chr1 5 . A T`, with or without what follows ALT."""
+        lines = ["\t".join([*record.split(), *"..."][:8]) + "\n" for record in records]
+        header = "##fileformat=VCFv4.2\n" + meta + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        return self.file(name, header + "".join(lines))
+
+    def bed(self, *lines: str, name: str = "regions.bed") -> str:
+        """A BED of lines such as `chr1 5 10`."""
+        return self.file(name, "".join("\t".join(line.split(" ")) + "\n" for line in lines))
+
+    def file(self, name: str, text: str) -> str:
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    def run(self, *arguments: object, stdin: bytes | None = None, **env: str):
+        """Run the command line."""
+        clean = {"JANUSDNA_MODEL": None, "JANUSDNA_FASTA": None, "JANUSDNA_DEBUG": None, "COLUMNS": "200"}
+        words = [str(argument) for argument in arguments]
+        return Runner().invoke(app, words, input=stdin, env=clean | env, prog_name="janusdna")
+
+    def table(self, *arguments: object, stdin: bytes | None = None, **env: str) -> pd.DataFrame:
+        """What a command that must succeed writes."""
+        output = self.folder / "out.parquet"
+        result = self.run(*arguments, "-o", output, "--overwrite", "--model", self.model, stdin=stdin, **env)
+        assert result.exit_code == 0, result.output
+        return pd.read_parquet(output)
+
+    def score(self, *arguments: object, **options) -> pd.DataFrame:
+        return self.table("score-variants", *arguments, **options)
+
+    def embed(self, *arguments: object, **options) -> pd.DataFrame:
+        return self.table("embed", *arguments, **options)
+
+
+@pytest.fixture
+def work(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.chdir(tmp_path)
+    return Workspace(tmp_path, model_dir)
+
+
+@pytest.fixture
+def bases():
+    return random_bases
+
+
+@pytest.fixture
+def revcomp():
+    return reverse_complement

@@ -1,0 +1,125 @@
+"""The documents name what the code has, all of it and nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from janusdna.config import ModelConfig
+from janusdna_cli.embedding import RegionStatus
+from janusdna_cli.genome.alleles import Status
+from janusdna_cli.tables import VARIANT_SCHEMA, embedding_schema
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def section(document, heading):
+    """The text under a heading, up to the next heading of any level."""
+    text = (ROOT / "docs" / document).read_text()
+    start = re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE)
+    assert start, f"{document} has no heading {heading!r}"
+    return re.split(r"^#+ ", text[start.end() :], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text):
+    """The cells of a section's table, without its two heading lines."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def names(text):
+    return [cells[0].strip("`") for cells in rows(text)]
+
+
+def test_the_columns_of_a_variant_are_those_of_the_schema():
+    documented = [(name.strip("`"), kind, null) for name, kind, *_, null in rows(variant_section())]
+    assert [(name, kind) for name, kind, _ in documented] == kinds(VARIANT_SCHEMA)
+    never = {name for name, _, null in documented if null == "never"}
+    assert never == {field.name for field in VARIANT_SCHEMA if not field.nullable}
+
+
+def test_the_columns_of_a_region_are_those_of_the_schema():
+    documented = [
+        (name.strip("`"), kind) for name, kind, *_ in rows(section("formats.md", "Regions: `embed`"))
+    ]
+    schema = embedding_schema(7, per_base=True, extra_columns=1)
+    assert [(name.removesuffix("` ..."), kind.replace("[d]", "[7]")) for name, kind in documented] == kinds(
+        schema
+    )
+
+
+def variant_section():
+    return section("formats.md", "Variants: `score-variants`")
+
+
+def kinds(schema):
+    def told(kind):
+        return re.sub(r"\bfloat\b", "float32", re.sub(r"(item|element): ", "", str(kind)))
+
+    return [(field.name, told(field.type)) for field in schema]
+
+
+@pytest.mark.parametrize(("heading", "statuses"), [("Of an allele", Status), ("Of a region", RegionStatus)])
+def test_the_statuses_are_all_there(heading, statuses):
+    assert sorted(names(section("formats.md", heading))) == sorted(statuses)
+
+
+def test_the_readme_names_every_status_of_an_allele():
+    text = (ROOT / "README.md").read_text()
+    assert [status for status in Status if f"`{status}`" not in text] == []
+
+
+def test_the_readme_names_every_column_of_both_tables():
+    words = set(re.findall(r"\w+", (ROOT / "README.md").read_text()))
+    assert [name for name in [*VARIANT_SCHEMA.names, *embedding_schema(1).names] if name not in words] == []
+
+
+def test_the_fields_of_config_json_are_named():
+    assert names(section("formats.md", "Models")) == [
+        "format",
+        "name",
+        "weights_sha256",
+        "provenance",
+        "model",
+    ]
+    assert "trained_length" in ModelConfig.__dataclass_fields__
+
+
+@pytest.mark.parametrize("package", ["janusdna_cli", "models/janusdna"])
+def test_architecture_names_every_file(package):
+    named = re.findall(
+        rf"^\| `({package}/[^`]+)` \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE
+    )
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+    nested = {path for path in files if path.endswith("/__init__.py")} - {f"{package}/__init__.py"}
+    assert sorted(named) == sorted(files - nested)
+
+
+def test_architecture_shows_the_layers_that_are_checked():
+    text = (ROOT / "pyproject.toml").read_text()
+    checked = re.findall(
+        r'^    "(janusdna[^"]*)",$', text.split("layers = [")[1].split("\n]")[0], re.MULTILINE
+    )
+    block = section("architecture.md", "The rules").split("```")[1].splitlines()
+    shown = [line.strip() for line in block if line.startswith(" janusdna")]
+
+    def full(line):
+        package, _, rest = line.partition(".")
+        return [part.strip().removeprefix(f"{package}.") for part in f"{package}.{rest}".split("|")]
+
+    assert [full(line) for line in shown] == [full(line) for line in checked]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    text = path.read_text()
+    anchors = {
+        re.sub(r"[^\w -]", "", h).strip().lower().replace(" ", "-")
+        for h in re.findall(r"^#+ (.+)$", text, re.M)
+    }
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (path.parent / target.split("#")[0]).exists(), target
