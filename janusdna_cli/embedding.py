@@ -34,6 +34,7 @@ from janusdna_cli.session import (
     open_model,
     provenance,
     stem,
+    unannounced,
     window_size,
 )
 from janusdna_cli.tables import Format, check_destination, embedding_schema, open_table, table_format
@@ -163,7 +164,8 @@ class _Embedding:
             records = self.reference.lengths.items()
             return [Region(name, 0, length, None, None, (), 0) for name, length in records], len(records), 0
         if is_seekable(source):
-            total, widest = _measure(read_regions(source))
+            with unannounced():
+                total, widest = _measure(read_regions(source))
             regions: Iterable[Region] = read_regions(source)
         else:
             regions = read_regions(source)

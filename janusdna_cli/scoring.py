@@ -43,6 +43,7 @@ from janusdna_cli.session import (
     open_model,
     provenance,
     stem,
+    unannounced,
     window_size,
 )
 from janusdna_cli.tables import VARIANT_SCHEMA, Format, check_destination, open_table, table_format
@@ -120,7 +121,7 @@ def _count_alleles(vcf: str) -> int | None:
     """Rows to come, and a broken line found before the work instead of in its midst; None of a pipe."""
     if not is_seekable(vcf):
         return None
-    with VariantReader.open(vcf) as records:
+    with unannounced(), VariantReader.open(vcf) as records:
         return sum(max(1, len(variant.alts)) for variant in records)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -36,6 +37,7 @@ __all__ = [
     "open_model",
     "provenance",
     "stem",
+    "unannounced",
     "window_size",
 ]
 
@@ -130,6 +132,18 @@ def encode_window(reference: Reference, window: Window) -> npt.NDArray[np.uint8]
     except SequenceError as error:
         place = f"{window.contig}:{window.start}-{window.end}"
         raise InputError(f"{reference.path}: {place}: {error}; is this a nucleotide FASTA?") from None
+
+
+@contextmanager
+def unannounced() -> Iterator[None]:
+    """Read an input ahead of the work, without the notes on it that the work itself will give."""
+    notes = logging.getLogger("janusdna")
+    level = notes.level
+    notes.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        notes.setLevel(level)
 
 
 def is_seekable(source: str) -> bool:

@@ -1,5 +1,6 @@
 """`janusdna demo`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,13 @@ def demo(
     if run:
         _run(directory, overwrite=overwrite, quiet=quiet)
         return
-    typer.echo(f"janusdna score-variants {files.variants} --model {files.model}")
-    typer.echo(f"janusdna embed {files.genome} {files.regions} --model {files.model} -o emb.parquet")
+    typer.echo(_command("score-variants", files.variants, "--model", files.model))
+    typer.echo(_command("embed", files.genome, files.regions, "--model", files.model, "-o", "emb.parquet"))
+
+
+def _command(*words: str | Path) -> str:
+    """What a shell takes."""
+    return shlex.join(["janusdna", *map(str, words)])
 
 
 def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
@@ -67,10 +73,15 @@ def _show(path: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ["pos", "id", "ref", "alt", "status", "llr", "delta_pll", "entropy"]
-    table = Table(title="Scores of an untrained model: they mean nothing yet", box=SIMPLE)
+    columns = ["pos", "id", "ref", "alt", "status", "llr", "delta_pll"]
+    table = Table(
+        title="Scores of an untrained model: they mean nothing yet",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for column in columns:
-        numeric = column in ("pos", "llr", "delta_pll", "entropy")
+        numeric = column in ("pos", "llr", "delta_pll")
         table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
     for row in pd.read_parquet(path)[columns].itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))

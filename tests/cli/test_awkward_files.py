@@ -26,7 +26,9 @@ def lines_of(path: Path) -> list[str]:
 
 
 def alleles_in(path: Path) -> int:
-    records = [line for line in lines_of(path) if line.strip() and not line.startswith("#")]
+    lines = lines_of(path)
+    body = lines[next(i for i, line in enumerate(lines) if line.startswith("#CHROM")) :]
+    records = [line for line in body if line.strip() and not line.startswith("#")]
     return sum(line.split("\t")[4].count(",") + 1 for line in records)
 
 

@@ -1,152 +1,167 @@
-"""What all tasks share: bounded reading ahead, provenance, where files come from and go to."""
+"""What the tasks share: chunks, names, windows, origins; and that memory stays bounded."""
 
-import gzip
 import hashlib
 import json
+import sys
 
 import pyarrow.parquet as pq
-import pysam
 import pytest
 
-from janusdna_cli import scoring, session
-
-
-@pytest.fixture
-def files(work, bases):
-    contig = bases(200, seed=41)
-    contig = contig[:80] + contig[80:120].lower() + contig[120:]
-    records = [f"c {pos} . {contig[pos - 1].upper()} {contig[pos - 1].upper()}A" for pos in (5, 90, 150)]
-    return (
-        work.vcf(*records, meta="##contig=<ID=c,length=200>\n"),
-        work.fasta(c=contig, unused="ACGT"),
-        contig,
-    )
-
-
-def test_chunks_are_bounded_in_number_and_bytes(monkeypatch):
-    monkeypatch.setattr(session, "_CHUNK_ITEMS", 4)
-    monkeypatch.setattr(session, "_CHUNK_BYTES", 100)
-    taken = []
-
-    def endless():
-        for number in range(10**9):
-            taken.append(number)
-            yield number
-
-    chunks = session.in_chunks(endless(), lambda number: 60 if number >= 8 else 0)
-    assert [next(chunks) for _ in range(4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [10, 11]]
-    assert len(taken) == 12
-
-
-def test_scoring_reads_no_further_ahead_than_a_chunk(work, bases, monkeypatch):
-    monkeypatch.setattr(session, "_CHUNK_ITEMS", 5)
-    monkeypatch.setattr("janusdna_cli.allele_plan._ASSEMBLY_RECORDS", 3)
-    contig = bases(200, seed=42)
-    vcf = work.vcf(*(f"c {pos} . {contig[pos - 1]} N" for pos in range(1, 101)))
-    read, ahead = [0], []
-    original, columns = scoring.VariantReader.__next__, scoring._columns
-
-    def counting(self):
-        read[0] += 1
-        return original(self)
-
-    def written(chunk, scores):
-        ahead.append(read[0])
-        return columns(chunk, scores)
-
-    monkeypatch.setattr(scoring, "_count_alleles", lambda _: None)
-    monkeypatch.setattr(scoring.VariantReader, "__next__", counting)
-    monkeypatch.setattr(scoring, "_columns", written)
-    work.score(vcf, "-f", work.fasta(c=contig))
-    assert len(ahead) == 20
-    assert all(seen <= 5 * (i + 1) + 3 for i, seen in enumerate(ahead))
-
-
-def test_parquet_says_where_it_comes_from(work, files):
-    vcf, fasta, contig = files
-    work.score(vcf, "-f", fasta, "-w", 32)
-    found = json.loads(pq.read_schema(work.folder / "out.parquet").metadata[b"janusdna"])
-    weights = hashlib.sha256((work.model / "model.safetensors").read_bytes()).hexdigest()
-    assert found["model"] == {"name": "tiny", "sha256": weights}
-    assert found["contig_md5"] == {"c": hashlib.md5(contig.upper().encode()).hexdigest()}
-    assert (found["reference"], found["window"]) == ("genome.fa", 32)
-    assert (found["dtype"], found["device"]) == ("float32", "cpu")
-    assert found["kernels"]
-    assert {"version", "command", "schema_version"} <= set(found)
-
-
-def test_every_form_of_input_gives_the_same_table(work, files):
-    vcf, fasta, _ = files
-    plain = work.score(vcf, "-f", fasta)
-    data = (work.folder / "variants.vcf").read_bytes()
-    (work.folder / "plain.vcf.gz").write_bytes(gzip.compress(data))
-    pysam.tabix_compress(vcf, str(work.folder / "bgzip.vcf.gz"))
-    bcf = work.folder / "x.bcf"
-    with pysam.VariantFile(vcf) as source, pysam.VariantFile(str(bcf), "wb", header=source.header) as target:
-        for record in source:
-            target.write(record)
-    for name in ("plain.vcf.gz", "bgzip.vcf.gz", "x.bcf"):
-        assert work.score(name, "-f", fasta).equals(plain), name
-        assert work.score("-", "-f", fasta, stdin=(work.folder / name).read_bytes()).equals(plain), name
-    assert work.score("-", "-f", fasta, stdin=data).equals(plain)
-
-
-def test_where_the_reference_comes_from(work, files):
-    vcf, fasta, _ = files
-    plain = work.score(vcf, "-f", fasta)
-    assert work.score(vcf, JANUSDNA_FASTA=fasta).equals(plain)
-    text = (work.folder / "variants.vcf").read_text()
-    named = work.file("named.vcf", text.replace("#CHROM", f"##reference=file://{fasta}\n#CHROM"))
-    assert work.score(named).equals(plain)
-    absent = work.file("absent.vcf", text.replace("#CHROM", "##reference=/not/here.fa\n#CHROM"))
-    for path, reason in ((vcf, "no ##reference"), (absent, "/not/here.fa, is not here")):
-        result = work.run("score-variants", path, "-m", work.model)
-        assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-        assert reason in result.stderr
-        assert "--fasta" in result.stderr
-
-
-def test_standard_output_holds_only_the_table(work, files):
-    vcf, fasta, _ = files
-    result = work.run("score-variants", vcf, "-f", fasta, "-m", work.model, "-o", "-", "-w", 32)
-    lines = result.stdout.splitlines()
-    assert (result.exit_code, len(lines)) == (0, 4)
-    assert {line.count("\t") for line in lines} == {15}
-    assert "3 alleles: 3 ok" in result.stderr
-
-
-def test_an_existing_output_stays(work, files):
-    vcf, fasta, _ = files
-    work.file("out.tsv", "mine")
-    arguments = ["score-variants", vcf, "-f", fasta, "-m", work.model, "-o", "out.tsv"]
-    result = work.run(*arguments)
-    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-    assert (work.folder / "out.tsv").read_text() == "mine"
-    assert work.run(*arguments, "--overwrite").exit_code == 0
-    assert (work.folder / "out.tsv").read_text().startswith("chrom\t")
-
-
-def test_a_broken_line_ends_the_run_before_the_model_is_there(work, files):
-    vcf, fasta, _ = files
-    with (work.folder / "variants.vcf").open("a") as file:
-        file.write("c\tten\t.\tA\tC\t.\t.\t.\n")
-    result = work.run("score-variants", vcf, "-f", fasta, "-m", "/no/such/model")
-    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-    assert f"{vcf}: line 6: POS is 'ten'" in result.stderr
-
-
-@pytest.mark.parametrize(("window", "warnings"), [(64, 0), (65, 1)])
-def test_a_window_longer_than_trained_is_one_warning(work, files, window, warnings):
-    vcf, fasta, _ = files
-    result = work.run("score-variants", vcf, "-f", fasta, "-m", work.model, "-w", window)
-    assert result.exit_code == 0
-    assert result.stderr.count("warning: window 65 is longer than the 64 bases") == warnings
-    assert result.stderr.count("warning") == warnings
+import janusdna
+from janusdna_cli import allele_plan, embedding, scoring, session
+from janusdna_cli.errors import InputError
+from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.windows import Window
+from janusdna_cli.session import ModelSettings, encode_window, in_chunks, is_seekable, open_model, stem
+from janusdna_cli.tables import SCHEMA_VERSION, TableWriter
+from janusdna_cli.windowing import WindowReader
 
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("-", "stdin"), ("a/b.vcf.gz", "b"), ("b.g.vcf", "b.g"), ("x.fa", "x"), ("plain", "plain")],
+    [
+        ("a/variants.vcf.gz", "variants"),
+        ("x.y.bcf", "x.y"),
+        ("hg38.fa.gz", "hg38"),
+        ("peaks.narrowPeak", "peaks"),
+        ("-", "stdin"),
+        ("regions.txt", "regions.txt"),
+    ],
 )
 def test_stem(path, name):
-    assert session.stem(path) == name
+    assert stem(path) == name
+
+
+def test_chunks_are_bounded_in_number_and_in_bytes(monkeypatch):
+    monkeypatch.setattr(session, "_CHUNK_ITEMS", 3)
+    monkeypatch.setattr(session, "_CHUNK_BYTES", 10)
+    sizes = [1, 1, 1, 1, 9, 20, 1, 1]
+    assert list(in_chunks(sizes, int)) == [[1, 1, 1], [1, 9], [20], [1, 1]]
+    assert list(in_chunks([], int)) == []
+
+
+def test_chunks_are_taken_only_when_asked_for(monkeypatch):
+    monkeypatch.setattr(session, "_CHUNK_ITEMS", 3)
+    taken = []
+    chunks = in_chunks((taken.append(i) or i for i in range(100)), int)
+    next(chunks)
+    assert taken == [0, 1, 2]
+
+
+class Ahead:
+    """How many records were read and are not yet written, at most."""
+
+    def __init__(self, monkeypatch):
+        self.read = self.written = self.most = 0
+        write = TableWriter.write
+
+        def watched(writer, columns):
+            self.most = max(self.most, self.read - self.written)
+            self.written += len(columns["chrom"])
+            write(writer, columns)
+
+        monkeypatch.setattr(TableWriter, "write", watched)
+
+    def watch(self, records):
+        for record in records:
+            self.read += 1
+            yield record
+
+
+@pytest.mark.parametrize("by", ["_CHUNK_ITEMS", "_CHUNK_BYTES"])
+def test_variants_are_read_no_further_than_a_chunk_ahead(work, bases, monkeypatch, by):
+    ahead = Ahead(monkeypatch)
+    monkeypatch.setattr(session, by, 8 if by == "_CHUNK_ITEMS" else 1_000)
+    monkeypatch.setattr(allele_plan, "_ASSEMBLY_RECORDS", 10)
+    plan = scoring.plan_alleles
+    monkeypatch.setattr(
+        scoring, "plan_alleles", lambda records, *rest, **named: plan(ahead.watch(records), *rest, **named)
+    )
+    contig = bases(400)
+    vcf = work.vcf(*(f"c {pos} . {contig[pos - 1]} <DEL>,{contig[pos - 1]}A" for pos in range(1, 301)))
+    table = work.score(vcf, "-f", work.fasta(c=contig))
+    assert (len(table), ahead.read, ahead.written) == (600, 300, 600)
+    assert ahead.most <= 10 + 8
+
+
+@pytest.mark.parametrize("by", ["_CHUNK_ITEMS", "_CHUNK_BYTES"])
+def test_regions_are_read_no_further_than_a_chunk_ahead(work, bases, monkeypatch, by):
+    ahead = Ahead(monkeypatch)
+    monkeypatch.setattr(session, by, 8 if by == "_CHUNK_ITEMS" else 20_000)
+    regions = embedding.read_regions
+    monkeypatch.setattr(embedding, "read_regions", lambda source: ahead.watch(regions(source)))
+    data = "".join(f"c\t{start}\t{start + 30}\n" for start in range(300))
+    table = work.embed(work.fasta(c=bases(400)), "-", stdin=data.encode())
+    assert (len(table), ahead.read) == (300, 300)
+    assert ahead.most <= 9
+
+
+def test_a_long_region_is_read_in_bounded_pieces(work, bases, monkeypatch):
+    monkeypatch.setattr(session, "_CHUNK_ITEMS", 8)
+    read, most = WindowReader.read, []
+
+    def watched(reader, requests):
+        most.append(len(requests))
+        return read(reader, requests)
+
+    monkeypatch.setattr(WindowReader, "read", watched)
+    table = work.embed(work.fasta(c=bases(3_000)), work.bed("c 0 3000"))
+    assert table["n_bases"].tolist() == [3_000]
+    assert sum(most) >= 3_000 // 32 - 1
+    assert max(most) == 8
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    path = tmp_path / "x"
+    path.touch()
+    assert is_seekable(str(path))
+    assert not is_seekable("-")
+    assert not is_seekable("/dev/null")
+
+
+def test_a_letter_that_is_no_base_is_named_with_its_place(work):
+    path = work.fasta(protein="ACGTACGT" * 5 + "MEEPQS*L")
+    with Reference.open(path) as reference, pytest.raises(InputError) as caught:
+        encode_window(reference, Window("protein", 30, 48))
+    assert f"{path}: protein:30-48: position 11 is 'E'" in str(caught.value)
+    assert "is this a nucleotide FASTA?" in str(caught.value)
+
+
+def test_no_model_says_what_to_do():
+    with pytest.raises(InputError, match=r"no model: .*--model or set JANUSDNA_MODEL.*janusdna demo"):
+        open_model(ModelSettings())
+
+
+def test_a_parquet_file_tells_its_origin(work, bases):
+    contigs = {"one": bases(120, seed=1), "two": bases(90, seed=2).lower(), "three": bases(90, seed=3)}
+    vcf = work.vcf(*(f"{name} 50 . {contigs[name][49]} {contigs[name][49]}A" for name in ("two", "one")))
+    work.score(vcf, "-f", work.fasta(**contigs), "--window", 32, "--span", 9, "--scores", "llr,delta_pll")
+    found = json.loads(pq.read_metadata(work.folder / "out.parquet").metadata[b"janusdna"])
+    weights = (work.model / "model.safetensors").read_bytes()
+    kernels = janusdna.load(work.model, device="cpu").info.kernels
+    assert found == {
+        "version": janusdna.__version__,
+        "command": sys.argv,
+        "model": {"name": "tiny", "sha256": hashlib.sha256(weights).hexdigest()},
+        "reference": "genome.fa",
+        "contig_md5": {
+            name: hashlib.md5(contigs[name].upper().encode()).hexdigest() for name in ("two", "one")
+        },
+        "window": 32,
+        "dtype": "float32",
+        "device": "cpu",
+        "kernels": kernels,
+        "schema_version": SCHEMA_VERSION,
+        "scores": ["llr", "delta_pll"],
+        "span": 9,
+    }
+    work.embed(work.fasta(**contigs), work.bed("two 3 9", "four 1 2"), "--pool", "max", "--strand-aware")
+    found = json.loads(pq.read_metadata(work.folder / "out.parquet").metadata[b"janusdna"])
+    assert list(found["contig_md5"]) == ["two"]
+    assert (found["window"], found["pool"], found["strand_aware"]) == (64, "max", True)
+
+
+def test_md5_is_that_of_samtools(work, bases):
+    """`echo -n ACGT | md5sum`."""
+    with Reference.open(work.fasta(c="acGT")) as reference:
+        assert reference.md5("c") == "f1f8f4bf413b16ad135722aa4591043e"
