@@ -134,7 +134,7 @@ class _Embedding:
 
     def run(self, output: str, form: Format) -> Summary:
         per_base = self.settings.pool == "none"
-        summary = Summary(output, "bases" if per_base else "regions")
+        summary = Summary(output, "rows" if per_base else "regions")
         schema = embedding_schema(
             self.model.config.hidden_size, per_base=per_base, extra_columns=self.extra_columns
         )
@@ -175,7 +175,7 @@ class _Embedding:
         return regions, total, widest if self.settings.keep_columns else 0
 
     def _metadata(self) -> dict[str, Any]:
-        found = provenance(self.model, self.reference, self.contigs, self.window)
+        found = provenance(self.settings, self.model, self.reference, self.contigs, self.window)
         return found | {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
 
     def _parts(self) -> Iterator[_Part]:

@@ -77,10 +77,10 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        metavar="NAME|PATH",
+        metavar="PATH",
         envvar="JANUSDNA_MODEL",
-        show_default="the bundled model",
-        help="A model's name, its directory, or a reference last.ckpt beside its model_config.json.",
+        show_default=False,
+        help="A model's directory, or a reference last.ckpt beside its model_config.json.",
     ),
 ]
 

@@ -156,7 +156,7 @@ class _Scoring:
         return summary.finish(reader)
 
     def _metadata(self) -> dict[str, Any]:
-        found = provenance(self.model, self.reference, self.contigs, self.window)
+        found = provenance(self.settings, self.model, self.reference, self.contigs, self.window)
         scores = self.settings.scores
         return found | {"scores": "default" if scores is None else list(scores), "span": self.settings.span}
 

@@ -43,7 +43,7 @@ __all__ = [
 
 FALLBACK_WINDOW = 1024
 _CHUNK_BYTES = 128 << 20
-_CHUNK_ITEMS = 4096
+_CHUNK_ITEMS = 1024
 _SUFFIXES = (".gz", ".bgz", ".vcf", ".bcf", ".bed", ".fa", ".fasta", ".fna", ".narrowPeak")
 
 Item = TypeVar("Item")
@@ -189,7 +189,9 @@ def window_size(settings: ModelSettings, model: Model) -> int:
     return size
 
 
-def provenance(model: Model, reference: Reference, contigs: Iterable[str], window: int) -> dict[str, Any]:
+def provenance(
+    settings: ModelSettings, model: Model, reference: Reference, contigs: Iterable[str], window: int
+) -> dict[str, Any]:
     """What makes an output reproducible, as its file metadata keeps it."""
     return {
         "version": janusdna.__version__,
@@ -198,6 +200,7 @@ def provenance(model: Model, reference: Reference, contigs: Iterable[str], windo
         "reference": Path(reference.path).name,
         "contig_md5": {contig: reference.md5(contig) for contig in contigs},
         "window": window,
+        "both_strands": settings.both_strands,
         "dtype": model.info.dtype,
         "device": model.info.device,
         "kernels": model.info.kernels,

@@ -108,7 +108,7 @@ def embedding_schema(dimension: int, *, per_base: bool = False, extra_columns: i
         _field("end", pa.int64(), "end of the region, exclusive", nullable=False),
         _field("name", pa.string(), "name, as in the BED"),
         _field("strand", pa.string(), "strand, as in the BED"),
-        _field("n_bases", pa.int64(), "bases A, C, G, T read"),
+        _field("n_bases", pa.int64(), "bases A, C, G, T read", nullable=False),
         _field("status", pa.string(), "ok, or why there is no embedding", nullable=False),
         *(_field(f"bed_{i}", pa.string(), f"BED column {i}") for i in range(4, 4 + extra_columns)),
         _field("embedding", pa.list_(pa.float32(), dimension), "hidden state after the last norm"),

@@ -60,7 +60,12 @@ def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
     )
     score_variants(
         ScoreSettings(
-            vcf=str(files.variants), output=str(scores), model=model, overwrite=overwrite, quiet=quiet
+            vcf=str(files.variants),
+            fasta=str(files.genome),
+            output=str(scores),
+            model=model,
+            overwrite=overwrite,
+            quiet=quiet,
         )
     )
     _show(scores)

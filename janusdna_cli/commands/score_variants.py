@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from janusdna_cli import options
+from janusdna_cli.errors import InputError
 from janusdna_cli.progress import configure_logging
 
 __all__ = ["score_variants"]
@@ -63,8 +64,8 @@ def score_variants(
     from janusdna_cli.scoring import ScoreSettings
     from janusdna_cli.scoring import score_variants as run
 
-    run(
-        ScoreSettings(
+    try:
+        settings = ScoreSettings(
             vcf=vcf,
             fasta=fasta,
             output=output,
@@ -82,4 +83,6 @@ def score_variants(
             threads=threads,
             quiet=quiet,
         )
-    )
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+    run(settings)

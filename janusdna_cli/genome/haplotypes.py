@@ -4,7 +4,7 @@ from janusdna_cli.genome.alleles import Allele
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 
-__all__ = ["haplotype", "n_frac"]
+__all__ = ["haplotype"]
 
 
 def haplotype(reference: Reference, window: Window, allele: Allele) -> bytes:
@@ -20,9 +20,3 @@ def haplotype(reference: Reference, window: Window, allele: Allele) -> bytes:
     left = reference.fetch(window.contig, window.start, allele.start)
     right = reference.fetch(window.contig, allele.end, window.end)
     return left + allele.alt + right
-
-
-def n_frac(sequence: bytes) -> float:
-    """Share of the letters that are not A, C, G or T; 0 of an empty sequence."""
-    others = sequence.translate(None, b"ACGTacgt")
-    return len(others) / len(sequence) if sequence else 0.0

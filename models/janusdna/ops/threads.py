@@ -31,6 +31,12 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="janusdna-kernel")
 
 
+@cache
+def _stream_pool() -> ThreadPoolExecutor:
+    """Apart from the kernels' pools: what runs here waits for those."""
+    return ThreadPoolExecutor(2, thread_name_prefix="janusdna-stream")
+
+
 def run_in_slices(work: Callable[[int, int], None], items: int, *, least: int = 1) -> None:
     """Call `work(start, end)` on slices that cover range(items), in parallel.
 
@@ -64,6 +70,5 @@ def side_by_side(one: Callable[[], Result], other: Callable[[], Result]) -> tupl
         with torch.inference_mode():
             return work()
 
-    with ThreadPoolExecutor(2, thread_name_prefix="janusdna-stream") as pool:
-        futures = [pool.submit(run, work) for work in (one, other)]
-        return futures[0].result(), futures[1].result()
+    first, second = (_stream_pool().submit(run, work) for work in (one, other))
+    return first.result(), second.result()

@@ -4,7 +4,7 @@ import pytest
 
 from janusdna_cli.genome.alleles import Allele
 from janusdna_cli.genome.fasta import Reference
-from janusdna_cli.genome.haplotypes import haplotype, n_frac
+from janusdna_cli.genome.haplotypes import haplotype
 from janusdna_cli.genome.windows import Window
 
 
@@ -44,11 +44,3 @@ def test_a_window_with_an_allele(
 def test_an_allele_outside_its_window_is_refused(reference: Reference, allele: Allele) -> None:
     with pytest.raises(ValueError, match="does not lie within"):
         haplotype(reference, Window("c", 2, 8), allele)
-
-
-@pytest.mark.parametrize(
-    ("sequence", "share"),
-    [(b"ACGT", 0.0), (b"acgt", 0.0), (b"ACGN", 0.25), (b"NRYK", 1.0), (b"AnN-", 0.75), (b"", 0.0)],
-)
-def test_share_of_letters_that_are_no_bases(sequence: bytes, share: float) -> None:
-    assert n_frac(sequence) == share
