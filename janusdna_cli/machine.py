@@ -17,8 +17,10 @@ __all__ = ["describe_machine"]
 
 _DEFAULT = "janusdna-72"
 _LONGEST_WINDOW = 1 << 20
-# Measured: peak memory of a pass grows by about this many values of the hidden size for each base.
-_VALUES_PER_BASE = 24
+# Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds.
+_PROGRAM_BYTES = 800_000_000
+_BASE_BYTES = 1_200
+_BASE_VALUES = 7
 
 
 def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
@@ -44,17 +46,17 @@ def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
     }
     for operation, name in kernels.names.items():
         facts[f"{operation} kernel"] = f"{name}: {kernels.reasons[operation]}"
-    window = _largest_window(config, precision, free)
-    facts["largest window"] = (
-        f"about {window:,} bp with {model or _DEFAULT} (hidden size {config.hidden_size})"
-    )
+    facts["largest window"] = _largest_window(config, where, precision, free)
     width = max(map(len, facts))
     return "\n".join(f"{topic:<{width}}  {fact}" for topic, fact in facts.items())
 
 
-def _largest_window(config: ModelConfig, dtype: torch.dtype, free: int) -> int:
-    bytes_per_base = _VALUES_PER_BASE * config.hidden_size * dtype.itemsize
-    return min(_LONGEST_WINDOW, free // bytes_per_base)
+def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtype, free: int) -> str:
+    if device.type != "cpu":
+        return f"not measured yet on {device.type}"
+    each = _BASE_BYTES + _BASE_VALUES * config.hidden_size * dtype.itemsize
+    window = min(_LONGEST_WINDOW, max(0, free - _PROGRAM_BYTES) // each)
+    return f"about {window:,} bp at hidden size {config.hidden_size}"
 
 
 def _free_memory(device: torch.device) -> int:

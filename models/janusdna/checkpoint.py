@@ -54,7 +54,8 @@ def save(checkpoint: Checkpoint, directory: Path) -> str:
     weights = directory / WEIGHTS_NAME
     partial = weights.with_suffix(".part")
     contiguous = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
-    save_file(contiguous, partial, metadata={"format": "janusdna", "name": checkpoint.name})
+    # One entry: safetensors writes several in any order, and equal weights would differ in their sha256.
+    save_file(contiguous, partial, metadata={"format": "janusdna"})
     digest = file_sha256(partial)
     description = {
         "format": _FORMAT_VERSION,

@@ -172,7 +172,7 @@ def test_the_model_comes_from_the_environment(invoke):
 def test_help_tells_the_defaults(invoke):
     text = invoke("show", "--help").stdout
     for expected in (
-        "the bundled model",
+        "A model's directory",
         "the model's trained length",
         "128k",
         "JANUSDNA_MODEL",

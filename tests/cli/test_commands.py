@@ -153,6 +153,22 @@ def test_one_table_of_every_form_of_a_vcf(work, files, scored, form, way):
     pd.testing.assert_frame_equal(table, scored)
 
 
+@pytest.mark.parametrize("form", ["vcf", "bcf"])
+def test_a_missing_end_of_a_bgzip_file_is_one_warning(work, files, form):
+    fasta, vcf, _ = files
+    path = work.folder / "x.gz"
+    if form == "bcf":
+        as_bcf(vcf, path, "wb")
+    else:
+        pysam.tabix_compress(vcf, str(path))
+    path.write_bytes(path.read_bytes()[:-28])
+    result = work.run("score-variants", path, "-f", fasta, "-m", work.model, "-o", "out.tsv")
+    assert result.exit_code == 0
+    warnings = [line for line in result.stderr.splitlines() if "warning" in line]
+    assert len(warnings) == 1
+    assert f"{path}: the bgzip end marker is missing" in warnings[0]
+
+
 def test_where_the_reference_comes_from(work, files, bases, scored):
     fasta, vcf, _ = files
     wrong = work.fasta("wrong.fa", c="N" * 200)

@@ -35,13 +35,14 @@ def test_doctor_names_the_kernels_that_a_model_gets_and_why(work):
 
 def test_the_largest_window_follows_the_memory(work, monkeypatch):
     windows = []
-    for free in (1 << 20, 1 << 21, 1 << 60):
+    program = 800_000_000
+    for free in (program - 1, program + (1 << 28), program + (1 << 29), 1 << 60):
         monkeypatch.setattr(machine, "_free_memory", lambda device, free=free: free)
         text = facts(work.run("doctor", "--device", "cpu", "--model", work.model).stdout)["largest window"]
         windows.append(int(text.split()[1].replace(",", "")))
-    assert 0 < windows[0] < windows[1] < windows[2]
-    assert windows[1] // 2 == windows[0]
-    assert windows[2] == 1_048_576
+    assert windows[0] == 0
+    assert 0 < windows[1] < windows[2] < windows[3] == 1_048_576
+    assert windows[2] // 2 == windows[1]
 
 
 def test_doctor_of_a_model_that_is_not_there(work):

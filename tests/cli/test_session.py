@@ -148,6 +148,7 @@ def test_a_parquet_file_tells_its_origin(work, bases):
             name: hashlib.md5(contigs[name].upper().encode()).hexdigest() for name in ("two", "one")
         },
         "window": 32,
+        "both_strands": True,
         "dtype": "float32",
         "device": "cpu",
         "kernels": kernels,
@@ -155,10 +156,12 @@ def test_a_parquet_file_tells_its_origin(work, bases):
         "scores": ["llr", "delta_pll"],
         "span": 9,
     }
-    work.embed(work.fasta(**contigs), work.bed("two 3 9", "four 1 2"), "--pool", "max", "--strand-aware")
+    options = ["--pool", "max", "--strand-aware", "--no-rc"]
+    work.embed(work.fasta(**contigs), work.bed("two 3 9", "four 1 2"), *options)
     found = json.loads(pq.read_metadata(work.folder / "out.parquet").metadata[b"janusdna"])
     assert list(found["contig_md5"]) == ["two"]
     assert (found["window"], found["pool"], found["strand_aware"]) == (64, "max", True)
+    assert found["both_strands"] is False
 
 
 def test_md5_is_that_of_samtools(work, bases):

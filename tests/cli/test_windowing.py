@@ -1,70 +1,121 @@
-"""Batches of windows: memory that runs out, order, both strands."""
+"""Windows read in batches: the same answers whatever the batch, in forward-strand coordinates."""
+
+import logging
 
 import numpy as np
 import pytest
 import torch
 
-from janusdna import load
+import janusdna
+from janusdna import tokens
+from janusdna.reader import Reading
 from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Request, WindowReader
 
-
-class Cramped:
-    """A model that holds only so many bases at once."""
-
-    def __init__(self, model, most):
-        self.model, self.most, self.sizes = model, most, []
-
-    def __getattr__(self, name):
-        return getattr(self.model, name)
-
-    def read(self, ids, targets):
-        if ids.numel() > self.most:
-            raise torch.OutOfMemoryError("no room")
-        self.sizes.append(ids.numel())
-        return self.model.read(ids, targets)
+CPU_WORDS = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"
 
 
-@pytest.fixture
-def requests():
-    rng = np.random.default_rng(0)
-    return [
-        Request(
-            rng.integers(7, 11, 20 if i % 3 else 30).astype(np.uint8),
-            np.sort(rng.choice(20, 1 + i % 4, replace=False)),
-            (BOTH_STRANDS, FORWARD, REVERSE)[i % 3],
-        )
-        for i in range(16)
-    ]
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(model_dir):
-    return load(model_dir, device="cpu")
+    return janusdna.load(model_dir, device="cpu", dtype="float32")
 
 
-def test_batches_shrink_until_they_fit(model, requests, caplog):
-    whole = WindowReader(model, batch_bp=10_000).read(requests)
-    cramped = Cramped(model, 170)
-    reader = WindowReader(cramped, batch_bp=340)
-    halved = reader.read(requests)
-    for one, two in zip(whole, halved, strict=True):
-        np.testing.assert_allclose(one.logp, two.logp, atol=1e-5)
-        np.testing.assert_allclose(one.hidden, two.hidden, atol=1e-5)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "out of memory" in caplog.text
-    assert sum(cramped.sizes) == reader.bases == sum(len(r.ids) * len(r.strands) for r in requests)
-    assert reader.windows == sum(len(r.strands) for r in requests)
+@pytest.fixture
+def requests(bases):
+    """Windows of three lengths, in no order, with one to twenty-four targets each."""
+    made = []
+    for number in range(30):
+        sequence = bases((31, 64, 40)[number % 3], seed=number)
+        at = np.arange(number % 7, number % 7 + 1 + number % 24)
+        made.append((sequence, Request(tokens.encode(sequence), at, BOTH_STRANDS)))
+    return made
 
 
-def test_a_window_that_does_not_fit_alone_is_an_error(model, requests):
-    with pytest.raises(MemoryError, match="30 bases does not fit"):
-        WindowReader(Cramped(model, 10), batch_bp=10_000).read(requests)
+def test_targets_are_read_as_in_full_readings(model, oracle, requests):
+    readings = WindowReader(model).read([request for _, request in requests])
+    for (sequence, request), reading in zip(requests, readings, strict=True):
+        logp, hidden = oracle.logp(sequence), oracle.hidden(sequence).mean(axis=0)
+        np.testing.assert_allclose(reading.logp, logp[:, request.targets], atol=2e-5)
+        np.testing.assert_allclose(reading.hidden, hidden[request.targets], atol=2e-5)
 
 
-def test_shapes_and_nothing_to_read(model, requests):
+@pytest.mark.parametrize(("strands", "kept"), [(FORWARD, 0), (REVERSE, 1)])
+def test_one_strand(model, oracle, requests, strands, kept):
+    sequence, both = requests[3]
+    [reading] = WindowReader(model).read([Request(both.ids, both.targets, strands)])
+    np.testing.assert_allclose(reading.logp, oracle.logp(sequence)[[kept]][:, both.targets], atol=2e-5)
+    np.testing.assert_allclose(reading.hidden, oracle.hidden(sequence)[kept][both.targets], atol=2e-5)
+
+
+@pytest.mark.parametrize("batch_bp", [1, 64, 100, 500])
+def test_an_answer_depends_on_no_batch_mate(model, requests, batch_bp):
+    asked = [request for _, request in requests]
+    together = WindowReader(model, batch_bp=1_000_000).read(asked)
+    order = np.random.default_rng(0).permutation(len(asked))
+    shuffled = WindowReader(model, batch_bp=batch_bp).read([asked[i] for i in order])
+    for i, reading in zip(order, shuffled, strict=True):
+        np.testing.assert_allclose(reading.logp, together[i].logp, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(reading.hidden, together[i].hidden, rtol=0, atol=1e-5)
+
+
+class Watched:
+    """A model that notes its batches and runs out of memory above a limit."""
+
+    def __init__(self, model, limit=None, error=None):
+        self._model = model
+        self._limit = limit
+        self._error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        self.device = model.device
+        self.batches = []
+
+    def read(self, ids, targets) -> Reading:
+        self.batches.append(tuple(ids.shape))
+        if self._limit is not None and ids.numel() > self._limit:
+            raise self._error
+        return self._model.read(ids, targets)
+
+
+def test_a_batch_holds_windows_of_one_length_and_no_more_than_it_may(model, requests):
+    watched, done = Watched(model), []
+    reader = WindowReader(watched, batch_bp=200, on_batch=done.append)
+    reader.read([request for _, request in requests])
+    assert {length for _, length in watched.batches} == {31, 64, 40}
+    assert all(rows * length <= 200 for rows, length in watched.batches)
+    assert sum(rows for rows, _ in watched.batches) == 60 == reader.windows
+    assert sum(done) == reader.bases == sum(2 * len(sequence) for sequence, _ in requests)
+    # Whole batches: 20 rows of each length in batches of 6, 3 and 5.
+    assert len(watched.batches) == 4 + 7 + 4
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS), MemoryError()])
+def test_a_batch_that_does_not_fit_is_halved(model, requests, caplog, error):
+    asked = [request for _, request in requests if len(request.ids) == 64]
+    plenty = WindowReader(model).read(asked)
+    watched = Watched(model, limit=10 * 64, error=error)
+    reader = WindowReader(watched, batch_bp=16 * 64)
+    with caplog.at_level(logging.WARNING, "janusdna_cli"):
+        found = reader.read(asked)
+    assert caplog.messages == ["out of memory: going on with batches of 512 bases"]
+    assert [rows for rows, _ in watched.batches] == [16, 8, 8, 4]
+    assert reader.windows == 20
+    for ours, theirs in zip(found, plenty, strict=True):
+        np.testing.assert_allclose(ours.logp, theirs.logp, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS)])
+def test_a_window_that_does_not_fit_alone_is_an_error(model, requests, error):
+    watched = Watched(model, limit=63, error=error)
+    with pytest.raises(MemoryError, match="a window of 64 bases"):
+        WindowReader(watched, batch_bp=256).read([requests[1][1]])
+    assert [rows for rows, _ in watched.batches] == [2, 1]
+
+
+def test_any_other_error_is_not_taken_for_lack_of_memory(model, requests):
+    watched = Watched(model, limit=1, error=RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        WindowReader(watched, batch_bp=256).read([requests[1][1]])
+    assert len(watched.batches) == 1
+
+
+def test_no_request_has_no_answer(model):
     reader = WindowReader(model)
-    assert reader.read([]) == []
-    for request, reading in zip(requests, reader.read(requests), strict=True):
-        assert reading.logp.shape == (len(request.strands), len(request.targets), 4)
-        assert reading.hidden.shape == (len(request.targets), 16)
-        np.testing.assert_allclose(np.exp(reading.logp).sum(-1), 1, atol=1e-5)
+    assert (reader.read([]), reader.windows, reader.bases) == ([], 0, 0)
