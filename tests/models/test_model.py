@@ -199,3 +199,12 @@ def test_initial_weights() -> None:
     bound = (6 / 64) ** 0.5
     q = parameters["fusion.attention.q_proj.weight"]
     assert 0.9 * bound < q.abs().max() <= bound
+
+
+def test_routings_are_kept_for_the_loss_alone(
+    make_network: Make, random_ids: Draw, cpu_kernels: Kernels
+) -> None:
+    network = make_network(dataclasses.replace(cpu_kernels, chunk_values=64 * 16))
+    assert [len(routings) for routings in network(random_ids(1, 100)).routings] == [2, 2]
+    with torch.no_grad():
+        assert network(random_ids(1, 100)).routings == ([], [])

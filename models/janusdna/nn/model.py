@@ -38,7 +38,8 @@ class Prediction(NamedTuple):
     Attributes:
         hidden: (B, n, d), after the last norm and MLP: what the head reads.
         logits: (B, n, vocabulary).
-        routings: For each stream, the routing of its layers with experts.
+        routings: For each stream, the routing of its layers with experts; empty where the sequences were
+            walked in chunks, as they are without a gradient.
     """
 
     hidden: Tensor

@@ -27,7 +27,8 @@ class Chunk(NamedTuple):
     Attributes:
         start: First row, 0-based in sequence order.
         rows: (B, t, d), in sequence order.
-        routings: Of each layer with experts.
+        routings: Of each layer with experts, for the loss; none where the sequence is walked in several
+            chunks, whose memory they would dwarf.
     """
 
     start: int
@@ -89,6 +90,6 @@ class Stream(nn.Module):
         routings = []
         for i, layer in enumerate(self.layers):
             h, routing = layer(h, None if states is None else states[i])
-            if routing is not None:
+            if routing is not None and states is None:
                 routings.append(routing)
         return h, routings
