@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from janusdna import PRESETS, SequenceError
+from janusdna import PRESETS, SequenceError, objectives
 from janusdna.nn.feed_forward import MixtureOfExperts
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels
@@ -208,3 +208,17 @@ def test_routings_are_kept_for_the_loss_alone(
     assert [len(routings) for routings in network(random_ids(1, 100)).routings] == [2, 2]
     with torch.no_grad():
         assert network(random_ids(1, 100)).routings == ([], [])
+
+
+def test_bfloat16_trains(make_network: Make, random_ids: Draw, cpu_kernels: Kernels) -> None:
+    ids, losses = random_ids(2, 60), []
+    for dtype in (torch.float32, torch.bfloat16):
+        network = make_network(cpu_kernels).cast(dtype)
+        loss = objectives.prediction_loss(network(ids).logits, ids)
+        loss.backward()
+        losses.append(loss.item())
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.dtype == parameter.dtype
+            assert torch.isfinite(parameter.grad).all(), name
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
