@@ -19,7 +19,7 @@ _DEFAULT = "janusdna-72"
 _LONGEST_WINDOW = 1 << 20
 # Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds.
 _PROGRAM_BYTES = 800_000_000
-_BASE_BYTES = 1_200
+_BASE_BYTES = 300
 _BASE_VALUES = 7
 
 
