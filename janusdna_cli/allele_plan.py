@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from janusdna.nn.model import MIN_LENGTH
@@ -11,9 +11,15 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.alleles import Allele, Status, resolve
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
-from janusdna_cli.genome.windows import Window, centered_window
+from janusdna_cli.genome.windows import Window, centered_window, tiled_window
 
-__all__ = ["PlannedAllele", "plan_alleles"]
+__all__ = ["CONTEXTS", "PlannedAllele", "plan_alleles"]
+
+# Where a variant sits in its window.
+CONTEXTS: dict[str, Callable[[str, int, int, int], Window]] = {
+    "centered": centered_window,
+    "tiled": tiled_window,
+}
 
 _ASSEMBLY_RECORDS = 1000
 _ASSEMBLY_MISMATCHES = 20
@@ -34,7 +40,7 @@ class PlannedAllele(NamedTuple):
 
 
 def plan_alleles(
-    records: Iterable[Variant], reference: Reference, window: int, *, vcf: str
+    records: Iterable[Variant], reference: Reference, window: int, *, context: str, vcf: str
 ) -> Iterator[PlannedAllele]:
     """One row for each ALT of each record, in order; one for a record without ALT.
 
@@ -45,25 +51,34 @@ def plan_alleles(
         records: What the file holds.
         reference: The genome.
         window: Bases of context.
+        context: Which of `CONTEXTS`.
         vcf: The file, as messages name it.
 
     Raises:
         InputError: If REF disagrees with the reference in more than half of the first records.
     """
+    place = CONTEXTS[context]
     plans = (
-        [_plan(variant, alt, reference, window) for alt in variant.alts or (".",)] for variant in records
+        [_plan(variant, alt, reference, window, place) for alt in variant.alts or (".",)]
+        for variant in records
     )
     first = list(itertools.islice(plans, _ASSEMBLY_RECORDS))
     _check_assembly(first, reference, vcf)
     return itertools.chain.from_iterable(itertools.chain(first, plans))
 
 
-def _plan(variant: Variant, alt: str, reference: Reference, size: int) -> PlannedAllele:
+def _plan(
+    variant: Variant,
+    alt: str,
+    reference: Reference,
+    size: int,
+    place: Callable[[str, int, int, int], Window],
+) -> PlannedAllele:
     allele = resolve(reference, variant, alt)
     if isinstance(allele, Status):
         return PlannedAllele(variant, alt, allele)
     longest = max(1, size // 4)
-    window = centered_window(allele.contig, allele.start, size, reference.lengths[allele.contig])
+    window = place(allele.contig, allele.start, size, reference.lengths[allele.contig])
     if len(window) < MIN_LENGTH:
         return PlannedAllele(variant, alt, Status.contig_too_short)
     alt_length = len(window) + len(allele.alt) - len(allele.ref)

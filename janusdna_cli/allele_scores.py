@@ -7,15 +7,24 @@ distance is taken. docs/scoring.md says what each score means.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from janusdna import tokens
 from janusdna_cli.genome.alleles import Allele
-from janusdna_cli.windowing import Request, WindowReading
+from janusdna_cli.windowing import HaplotypeReading, Request, WindowReading, own_logp
 
-__all__ = ["SCORES", "AlleleScores", "PositionReading", "around", "score_allele", "wanted_scores"]
+__all__ = [
+    "SCORES",
+    "AlleleScores",
+    "PositionReading",
+    "around",
+    "pll",
+    "score_allele",
+    "wanted_scores",
+]
 
 SCORES = ("llr", "delta_pll", "embedding")
 
@@ -41,6 +50,11 @@ class PositionReading:
     request: Request
     reading: WindowReading
 
+    @cached_property
+    def n_frac(self) -> float:
+        """Share of the window's bases that are not A, C, G or T."""
+        return float(1 - tokens.is_base(self.request.ids).mean())
+
     def entropy(self, position: int) -> float:
         """Over A, C, G, T, in bits."""
         logp = self.reading.logp[:, self._rows(np.array([position]))[0]].astype(np.float64)
@@ -51,16 +65,11 @@ class PositionReading:
         logp = self.reading.logp[:, self._rows(positions), bases].astype(np.float64)
         return float(logp.sum(-1).mean())
 
-    def pll(self, positions: npt.NDArray[np.int64]) -> float:
-        """Sum of log p of the window's own bases; those that are not A, C, G, T do not count."""
-        ids = self.request.ids[positions]
-        counted = tokens.is_base(ids)
-        return self.logp_of(positions[counted], ids[counted].astype(np.int64) - tokens.A)
-
-    def mean_hidden(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """(d,)."""
-        found: npt.NDArray[np.float64] = self.reading.hidden[self._rows(positions)].mean(0, dtype=np.float64)
-        return found
+    def around(self, positions: npt.NDArray[np.int64]) -> HaplotypeReading:
+        """The window's own bases at `positions`, as a haplotype is read."""
+        rows = self._rows(positions)
+        logp = own_logp(self.reading.logp[:, rows], self.request.ids[positions])
+        return HaplotypeReading(logp, self.reading.hidden[rows].mean(0, dtype=np.float64))
 
     def _rows(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return np.searchsorted(self.request.targets, positions)
@@ -78,13 +87,18 @@ def around(at: int, size: int, span: int, length: int) -> npt.NDArray[np.int64]:
     return np.arange(max(0, at - span), min(length, at + size + span))
 
 
+def pll(reading: HaplotypeReading) -> float:
+    """Pseudo-log-likelihood of the positions read; those that are not A, C, G, T do not count."""
+    return float(np.nansum(reading.logp, axis=1, dtype=np.float64).mean())
+
+
 def score_allele(
     allele: Allele,
     at: int,
     span: int,
     wanted: frozenset[str],
     ref: PositionReading,
-    alt: PositionReading | None,
+    alt: HaplotypeReading | None,
 ) -> AlleleScores:
     """The scores of a normalised allele.
 
@@ -94,9 +108,9 @@ def score_allele(
         span: Bases on each side that delta_pll and the distances read.
         wanted: Which of `SCORES`.
         ref: The REF window, read at least at `at` and wherever the scores look.
-        alt: The ALT haplotype, read around the allele; None where no score needs it.
+        alt: The ALT haplotype around the allele; None where no score needs it, or nothing changes.
     """
-    scores = AlleleScores(n_frac=float(1 - tokens.is_base(ref.request.ids).mean()))
+    scores = AlleleScores(n_frac=ref.n_frac)
     if at < len(ref.request.ids):
         scores.entropy = ref.entropy(at)
     if allele.is_substitution:
@@ -105,14 +119,14 @@ def score_allele(
         scores.alt_logp = ref.logp_of(at + offsets, _bases(allele.alt)[offsets])
         if "llr" in wanted:
             scores.llr = scores.alt_logp - scores.ref_logp
-    if alt is None:
+    if wanted <= {"llr"}:
         return scores
-    near_ref = around(at, len(allele.ref), span, len(ref.request.ids))
-    near_alt = alt.request.targets
+    before = ref.around(around(at, len(allele.ref), span, len(ref.request.ids)))
+    after = before if alt is None else alt
     if "delta_pll" in wanted:
-        scores.delta_pll = alt.pll(near_alt) - ref.pll(near_ref)
+        scores.delta_pll = pll(after) - pll(before)
     if "embedding" in wanted:
-        scores.emb_l2, scores.emb_cosine = _distances(ref.mean_hidden(near_ref), alt.mean_hidden(near_alt))
+        scores.emb_l2, scores.emb_cosine = _distances(before.hidden, after.hidden)
     return scores
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "Device",
     "Dtype",
     "FormatOption",
+    "KvDtype",
     "Model",
     "Output",
     "Overwrite",
@@ -124,6 +125,15 @@ Device = Annotated[
 Dtype = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option("--dtype", rich_help_panel=_RUN, help="auto is bfloat16 on CUDA, float32 on the CPU."),
+]
+
+KvDtype = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(
+        "--kv-dtype",
+        rich_help_panel=_RUN,
+        help="What a window's keys and values are kept in; auto is --dtype, bfloat16 takes half the memory.",
+    ),
 ]
 
 BatchBp = Annotated[

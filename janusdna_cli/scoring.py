@@ -2,11 +2,13 @@
 
     records -> planned alleles -> chunks -> requests -> readings -> scores -> rows
 
-Every record has its rows, in input order, scored or with the reason why not.
+With tiled windows the planned alleles are first brought together by window, and their scores back into
+the input's order. Every record has its rows, in input order, scored or with the reason why not.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from janusdna import tokens
-from janusdna_cli.allele_plan import PlannedAllele, plan_alleles
+from janusdna_cli.allele_plan import CONTEXTS, PlannedAllele, plan_alleles
 from janusdna_cli.allele_scores import (
     SCORES,
     AlleleScores,
@@ -29,10 +31,10 @@ from janusdna_cli.allele_scores import (
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.alleles import Allele, Status
 from janusdna_cli.genome.fasta import Reference
-from janusdna_cli.genome.haplotypes import haplotype
 from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.input_order import InputOrder
 from janusdna_cli.progress import progress
 from janusdna_cli.session import (
     ModelSettings,
@@ -47,7 +49,14 @@ from janusdna_cli.session import (
     window_size,
 )
 from janusdna_cli.tables import VARIANT_SCHEMA, Format, check_destination, open_table, table_format
-from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, Request, WindowReader
+from janusdna_cli.windowing import (
+    BOTH_STRANDS,
+    FORWARD,
+    Haplotype,
+    HaplotypeReading,
+    Request,
+    WindowReader,
+)
 
 __all__ = ["SCORES", "ScoreSettings", "score_variants"]
 
@@ -64,11 +73,13 @@ class ScoreSettings(ModelSettings):
         scores: Which of `SCORES` to compute where they are defined; None for llr of substitutions
             and delta_pll of the others.
         span: Bases on each side of an allele that delta_pll and the embedding distances read.
+        context: "centered": each variant in the middle of its own window; "tiled": windows on a fixed grid,
+            each read once for all variants in its middle half.
         overwrite: Replace an output that exists.
         strict: Make the first allele that cannot be scored an error.
 
     Raises:
-        InputError: At an unknown score or a span of less than 1.
+        InputError: At an unknown score or context, or a span of less than 1.
     """
 
     vcf: str
@@ -77,6 +88,7 @@ class ScoreSettings(ModelSettings):
     format: Format | None = None
     scores: tuple[str, ...] | None = None
     span: int = 128
+    context: str = "centered"
     overwrite: bool = False
     strict: bool = False
 
@@ -86,6 +98,8 @@ class ScoreSettings(ModelSettings):
                 raise InputError(f"no score is called {score!r}: expected some of {', '.join(SCORES)}")
         if self.span < 1:
             raise InputError(f"span is {self.span}: expected at least 1 base")
+        if self.context not in CONTEXTS:
+            raise InputError(f"context is {self.context!r}: expected {' or '.join(CONTEXTS)}")
 
 
 def score_variants(settings: ScoreSettings) -> Summary:
@@ -125,6 +139,9 @@ def _count_alleles(vcf: str) -> int | None:
         return sum(max(1, len(variant.alts)) for variant in records)
 
 
+ScoredRows = tuple[list[PlannedAllele], list[AlleleScores]]
+
+
 class _Scoring:
     """One run: the model, the reference and what the settings come to."""
 
@@ -139,7 +156,9 @@ class _Scoring:
 
     def run(self, records: Iterable[Variant], output: str, form: Format) -> Summary:
         summary = Summary(output, "alleles")
-        planned = plan_alleles(records, self.reference, self.window, vcf=self.settings.vcf)
+        planned = plan_alleles(
+            records, self.reference, self.window, context=self.settings.context, vcf=self.settings.vcf
+        )
         with (
             open_table(
                 output, VARIANT_SCHEMA, form, overwrite=self.settings.overwrite, metadata=self._metadata
@@ -149,16 +168,40 @@ class _Scoring:
             reader = WindowReader(
                 self.model, batch_bp=self.settings.batch_bp, on_batch=lambda bases: bar.advance(0, bases)
             )
-            for chunk in in_chunks(self._checked(planned), self._bytes_in_flight):
-                table.write(_columns(chunk, self._score(chunk, reader)))
-                summary.counts.update(row.status for row in chunk)
-                bar.advance(len(chunk))
+            work = self._by_tile if self.settings.context == "tiled" else self._one_by_one
+            for rows, scores in work(self._checked(planned), reader):
+                table.write(_columns(rows, scores))
+                summary.counts.update(row.status for row in rows)
+                bar.advance(len(rows))
         return summary.finish(reader)
+
+    def _one_by_one(self, planned: Iterable[PlannedAllele], reader: WindowReader) -> Iterator[ScoredRows]:
+        for chunk in in_chunks(planned, lambda row: self._bytes_in_flight([row])):
+            yield chunk, self._score(chunk, reader)
+
+    def _by_tile(self, planned: Iterable[PlannedAllele], reader: WindowReader) -> Iterator[ScoredRows]:
+        """Every window is read once, wherever in the file its rows stand."""
+        with InputOrder[PlannedAllele, AlleleScores]() as order:
+            order.add((row, (row.window.contig, row.window.start) if row.window else None) for row in planned)
+            in_flight = in_chunks(
+                order.groups(), lambda tile: self._bytes_in_flight([row for _, row in tile])
+            )
+            # Once more at the end: what needs no answer may be all there is.
+            for tiles in itertools.chain(in_flight, [[]]):
+                numbered = [row for tile in tiles for row in tile]
+                scores = self._score([row for _, row in numbered], reader)
+                order.answer(zip((number for number, _ in numbered), scores, strict=True))
+                for ready in order.ready():
+                    yield [row for row, _ in ready], [found or AlleleScores() for _, found in ready]
 
     def _metadata(self) -> dict[str, Any]:
         found = provenance(self.settings, self.model, self.reference, self.contigs, self.window)
         scores = self.settings.scores
-        return found | {"scores": "default" if scores is None else list(scores), "span": self.settings.span}
+        return found | {
+            "scores": "default" if scores is None else list(scores),
+            "span": self.settings.span,
+            "context": self.settings.context,
+        }
 
     def _checked(self, planned: Iterable[PlannedAllele]) -> Iterator[PlannedAllele]:
         for row in planned:
@@ -171,64 +214,69 @@ class _Scoring:
     def _wanted(self, allele: Allele) -> frozenset[str]:
         return wanted_scores(allele, self.settings.scores)
 
-    def _bytes_in_flight(self, row: PlannedAllele) -> int:
-        if row.allele is None or row.window is None:
+    def _bytes_in_flight(self, rows: list[PlannedAllele]) -> int:
+        """Of rows that share a window."""
+        if rows[0].window is None:
             return 0
-        around_it = 4 * self.settings.span if self._reads_alternative(row.allele) else 0
-        targets = 1 + around_it + len(row.allele.ref) + len(row.allele.alt)
-        return 2 * len(row.window) + 4 * targets * (8 + self.model.config.hidden_size)
+        return 2 * len(rows[0].window) + sum(self._bytes_read(row.allele) for row in rows if row.allele)
+
+    def _bytes_read(self, allele: Allele) -> int:
+        around_it = 4 * self.settings.span if self._reads_around(allele) else 0
+        targets = 1 + around_it + len(allele.ref) + len(allele.alt)
+        return 4 * targets * (8 + self.model.config.hidden_size)
 
     def _score(self, chunk: list[PlannedAllele], reader: WindowReader) -> list[AlleleScores]:
-        """The rows' scores, in order: a reading for each REF window and each ALT haplotype."""
-        references = self._reference_requests(chunk)
-        alternatives = {
-            i: self._alternative_request(row.allele, row.window)
-            for i, row in enumerate(chunk)
-            if row.allele and row.window and self._reads_alternative(row.allele)
-        }
-        requests = [*references.values(), *alternatives.values()]
-        answers = [PositionReading(*pair) for pair in zip(requests, reader.read(requests), strict=True)]
-        by_window = dict(zip(references, answers, strict=False))
-        by_row = dict(zip(alternatives, answers[len(references) :], strict=True))
-        return [
-            self._allele_scores(row.allele, row.window, by_window[row.window], by_row.get(i))
-            if row.allele and row.window
-            else AlleleScores()
-            for i, row in enumerate(chunk)
-        ]
+        """The rows' scores, in order: rows of one window share its reading, equal alleles theirs."""
+        by_window: dict[Window, dict[Allele, HaplotypeReading | None]] = {}
+        for row in chunk:
+            if row.allele and row.window:
+                by_window.setdefault(row.window, {})[row.allele] = None
+        requests = [self._request(window, list(alleles)) for window, alleles in by_window.items()]
+        readings = reader.read(requests)
+        references = dict(zip(by_window, map(PositionReading, requests, readings), strict=True))
+        for alleles, reading in zip(by_window.values(), readings, strict=True):
+            changed = [allele for allele in alleles if self._reads_alternative(allele)]
+            alleles.update(zip(changed, reading.haplotypes, strict=True))
+        scores = []
+        for row in chunk:
+            if row.allele and row.window:
+                alt = by_window[row.window][row.allele]
+                scores.append(self._allele_scores(row.allele, row.window, references[row.window], alt))
+            else:
+                scores.append(AlleleScores())
+        return scores
 
     def _allele_scores(
-        self, allele: Allele, window: Window, ref: PositionReading, alt: PositionReading | None
+        self, allele: Allele, window: Window, ref: PositionReading, alt: HaplotypeReading | None
     ) -> AlleleScores:
         at = allele.start - window.start
         return score_allele(allele, at, self.settings.span, self._wanted(allele), ref, alt)
 
-    def _reads_alternative(self, allele: Allele) -> bool:
+    def _reads_around(self, allele: Allele) -> bool:
         return not self._wanted(allele).isdisjoint({"delta_pll", "embedding"})
 
-    def _reference_requests(self, chunk: list[PlannedAllele]) -> dict[Window, Request]:
-        targets: dict[Window, list[npt.NDArray[np.int64]]] = {}
-        for row in chunk:
-            if row.allele and row.window:
-                targets.setdefault(row.window, []).append(self._reference_targets(row.allele, row.window))
-        return {
-            window: Request(
-                encode_window(self.reference, window), np.unique(np.concatenate(at)), self.strands
-            )
-            for window, at in targets.items()
-        }
+    def _reads_alternative(self, allele: Allele) -> bool:
+        return self._reads_around(allele) and allele.ref != allele.alt
 
-    def _reference_targets(self, allele: Allele, window: Window) -> npt.NDArray[np.int64]:
+    def _request(self, window: Window, alleles: list[Allele]) -> Request:
+        ids = encode_window(self.reference, window)
+        targets = np.unique(np.concatenate([self._targets(allele, window) for allele in alleles]))
+        haplotypes = [
+            self._haplotype(allele, window) for allele in alleles if self._reads_alternative(allele)
+        ]
+        return Request(ids, targets, self.strands, haplotypes)
+
+    def _targets(self, allele: Allele, window: Window) -> npt.NDArray[np.int64]:
         at = allele.start - window.start
         site = np.array([min(at, len(window) - 1)])
-        if self._reads_alternative(allele):
-            return np.union1d(site, around(at, len(allele.ref), self.settings.span, len(window)))
-        return np.union1d(site, at + np.array(allele.differing, dtype=np.int64))
+        if self._reads_around(allele):
+            return np.concatenate((site, around(at, len(allele.ref), self.settings.span, len(window))))
+        return np.concatenate((site, at + np.array(allele.differing, dtype=np.int64)))
 
-    def _alternative_request(self, allele: Allele, window: Window) -> Request:
-        ids = tokens.encode(haplotype(self.reference, window, allele))
-        at = allele.start - window.start
-        return Request(ids, around(at, len(allele.alt), self.settings.span, len(ids)), self.strands)
+    def _haplotype(self, allele: Allele, window: Window) -> Haplotype:
+        start, end = allele.start - window.start, allele.end - window.start
+        near = around(start, len(allele.ref), self.settings.span, len(window))
+        return Haplotype(start, end, tokens.encode(allele.alt), int(near[0]), int(near[-1]) + 1)
 
 
 def _columns(chunk: list[PlannedAllele], scores: list[AlleleScores]) -> dict[str, list[Any]]:

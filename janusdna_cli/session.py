@@ -61,6 +61,7 @@ class ModelSettings:
         both_strands: Average over both strands.
         device: "auto", "cpu", "cuda" or "cuda:i".
         dtype: "auto", "float32" or "bfloat16".
+        kv_dtype: What a window's keys and values are kept in: "auto" for `dtype`, "float32" or "bfloat16".
         batch_bp: Bases in one batch; None fits it to the memory.
         threads: CPU threads; None for all.
         quiet: Show no progress.
@@ -71,6 +72,7 @@ class ModelSettings:
     both_strands: bool = True
     device: str = "auto"
     dtype: str = "auto"
+    kv_dtype: str = "auto"
     batch_bp: int | None = None
     threads: int | None = None
     quiet: bool = False
@@ -166,7 +168,7 @@ def open_model(settings: ModelSettings) -> Model:
         )
     if settings.threads is not None:
         set_threads(settings.threads)
-    model = load(settings.model, device=settings.device, dtype=settings.dtype)
+    model = load(settings.model, device=settings.device, dtype=settings.dtype, kv_dtype=settings.kv_dtype)
     if model.info.provenance.get("trained") is False:
         logger.warning("model %s is untrained: its numbers show the way and mean nothing", model.info.name)
     logger.debug("model %s on %s in %s, kernels %s", *_identity(model))
@@ -202,6 +204,7 @@ def provenance(
         "window": window,
         "both_strands": settings.both_strands,
         "dtype": model.info.dtype,
+        "kv_dtype": model.info.kv_dtype,
         "device": model.info.device,
         "kernels": model.info.kernels,
         "schema_version": SCHEMA_VERSION,

@@ -102,7 +102,7 @@ def test_it_starts_with_the_two_commands_of_the_makefile():
 
 @pytest.mark.parametrize(
     ("name", "without"),
-    [("scores.parquet", set()), ("emb.parquet", {"scores", "span"})],
+    [("scores.parquet", set()), ("emb.parquet", {"scores", "span", "context"})],
 )
 def test_the_metadata_has_the_documented_fields(folder, name, without):
     text = (ROOT / "docs/formats.md").read_text()

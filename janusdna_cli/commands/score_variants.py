@@ -1,6 +1,6 @@
 """`janusdna score-variants`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,6 +40,14 @@ def score_variants(
             "--span", metavar="N", min=1, help="Bases on each side that delta_pll and embedding read."
         ),
     ] = 128,
+    context: Annotated[
+        Literal["centered", "tiled"],
+        typer.Option(
+            "--context",
+            help="Each variant in the middle of its own window, or windows on a fixed grid of the contig, "
+            "each read once for all variants in its middle half: less context on one side, far less time.",
+        ),
+    ] = "centered",
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first allele that is not ok.")
     ] = False,
@@ -49,6 +57,7 @@ def score_variants(
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
     dtype: options.Dtype = "auto",
+    kv_dtype: options.KvDtype = "auto",
     batch_bp: options.BatchBp = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -72,6 +81,7 @@ def score_variants(
             format=format,
             scores=None if scores is None else tuple(part.strip() for part in scores.split(",")),
             span=span,
+            context=context,
             strict=strict,
             overwrite=overwrite,
             model=model,
@@ -79,6 +89,7 @@ def score_variants(
             both_strands=rc,
             device=device,
             dtype=dtype,
+            kv_dtype=kv_dtype,
             batch_bp=batch_bp,
             threads=threads,
             quiet=quiet,

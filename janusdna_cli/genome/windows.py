@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Window", "centered_window", "covering_windows"]
+__all__ = ["Window", "centered_window", "covering_windows", "tiled_window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,23 @@ def centered_window(contig: str, center: int, size: int, contig_length: int) -> 
         contig_length: Bases.
     """
     return _window_at(contig, center - size // 2, size, contig_length)
+
+
+def tiled_window(contig: str, position: int, size: int, contig_length: int) -> Window:
+    """The window of a fixed grid in whose middle half a base lies.
+
+    The grid's windows begin at the multiples of `size // 2`, shifted inwards at the contig's ends, so that a
+    base has at least `size // 4` bases on each side where the contig has them. The grid depends on the contig
+    alone.
+
+    Args:
+        contig: The contig's name.
+        position: 0-based.
+        size: Bases, at least 2.
+        contig_length: Bases.
+    """
+    step = size // 2
+    return _window_at(contig, (position - size // 4) // step * step, size, contig_length)
 
 
 def covering_windows(

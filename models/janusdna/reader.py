@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from janusdna.checkpoint import CONFIG_NAME as NATIVE_CONFIG
 from janusdna.checkpoint import Checkpoint, build, read_native
 from janusdna.config import ModelConfig
 from janusdna.errors import BackendError, CheckpointError, SequenceError
+from janusdna.nn.edits import Edit
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import Kernels, choose_kernels
 from janusdna.reference_checkpoint import read_reference
@@ -49,6 +50,7 @@ class ModelInfo:
         kernel_reasons: Operation to why.
         device: Where it runs.
         dtype: What it computes in.
+        kv_dtype: What the fusion's keys and values of a window are kept in.
         provenance: Where the weights came from; `"trained": False` for a fresh network.
     """
 
@@ -58,6 +60,7 @@ class ModelInfo:
     kernel_reasons: dict[str, str]
     device: str
     dtype: str
+    kv_dtype: str
     provenance: dict[str, Any]
 
 
@@ -85,27 +88,43 @@ class Model:
         return self.module.head.weight.device
 
     @torch.inference_mode()
-    def read(self, sequences: Sequence[str | bytes] | Tensor, targets: Tensor | None = None) -> Reading:
+    def read(
+        self,
+        sequences: Sequence[str | bytes] | Tensor,
+        targets: Tensor | None = None,
+        *,
+        edits: Sequence[Edit] = (),
+        on_edit: Callable[[int, Reading], None] = lambda index, reading: None,
+    ) -> Reading:
         """Read one strand of each sequence, without gradients.
 
         Args:
             sequences: Nucleotides of equal length, or token ids, LongTensor (B, T); T >= 3.
             targets: 0-based positions, LongTensor (B, n); None for all. Each target is predicted
                 from all other positions, and only what its prediction needs is computed.
+            edits: Edited versions of these sequences, to be read near their edits at the cost of the
+                bases read; the positions [first, last) of each must be among its row's targets.
+            on_edit: Called with each edit's index and its reading, (m, ...), in any order.
 
         Raises:
             SequenceError: If lengths differ, a letter is no nucleotide, a sequence is shorter than
-                3 or a target lies outside.
+                3, a target lies outside, or an edit reads what is no target.
         """
         ids = sequences if isinstance(sequences, Tensor) else _encode(sequences)
         _check(ids, targets, self.config.vocab_size)
         ids = ids.to(self.device, torch.long)
         targets = None if targets is None else targets.to(self.device, torch.long)
-        prediction = self.module(ids, targets)
+        if not edits:
+            prediction = self.module(ids, targets)
+        else:
+            if targets is None:
+                targets = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+            _check_edits(edits, targets, ids)
+            prediction = self.module.read(ids, targets, edits, lambda i, it: on_edit(i, Reading(*it[:2])))
         return Reading(prediction.hidden, prediction.logits)
 
 
-def load(name: str | Path, *, device: str = "auto", dtype: str = "auto") -> Model:
+def load(name: str | Path, *, device: str = "auto", dtype: str = "auto", kv_dtype: str = "auto") -> Model:
     """Load a model by what `--model` takes.
 
     Args:
@@ -113,6 +132,7 @@ def load(name: str | Path, *, device: str = "auto", dtype: str = "auto") -> Mode
             the directory that holds one.
         device: "auto", "cpu", "cuda" or "cuda:i".
         dtype: "auto" (bfloat16 on CUDA, float32 on a CPU), "float32", "bfloat16" or "float64".
+        kv_dtype: What the fusion's keys and values of a window are kept in; "auto" is `dtype`.
 
     Raises:
         CheckpointError: If there is no usable model.
@@ -123,7 +143,8 @@ def load(name: str | Path, *, device: str = "auto", dtype: str = "auto") -> Mode
     precision = resolve_dtype(dtype, where)
     kernels = choose_kernels(where, precision, states=checkpoint.config.state_size)
     module = build(checkpoint, kernels).cast(precision).to(where).requires_grad_(False)
-    return Model(module, _info(checkpoint, kernels, where, precision))
+    module.memory_dtype = precision if kv_dtype == "auto" else resolve_dtype(kv_dtype, where)
+    return Model(module, _info(checkpoint, kernels, where, precision, module.memory_dtype))
 
 
 def open_checkpoint(name: str | Path) -> Checkpoint:
@@ -176,7 +197,13 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return _DTYPES[dtype]
 
 
-def _info(checkpoint: Checkpoint, kernels: Kernels, device: torch.device, dtype: torch.dtype) -> ModelInfo:
+def _info(
+    checkpoint: Checkpoint,
+    kernels: Kernels,
+    device: torch.device,
+    dtype: torch.dtype,
+    kv_dtype: torch.dtype,
+) -> ModelInfo:
     return ModelInfo(
         name=checkpoint.name,
         sha256=checkpoint.sha256,
@@ -184,6 +211,7 @@ def _info(checkpoint: Checkpoint, kernels: Kernels, device: torch.device, dtype:
         kernel_reasons=kernels.reasons,
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
+        kv_dtype=str(kv_dtype).removeprefix("torch."),
         provenance=checkpoint.provenance,
     )
 
@@ -215,3 +243,16 @@ def _check(ids: Tensor, targets: Tensor | None, vocabulary: int) -> None:
             f"targets reach from {int(targets.min())} to {int(targets.max())}: "
             f"expected 0 to {ids.shape[1] - 1}"
         )
+
+
+def _check_edits(edits: Sequence[Edit], targets: Tensor, ids: Tensor) -> None:
+    """Each lies within its sequence, and the sequence itself is read wherever the edit is."""
+    batch, length = ids.shape
+    is_target = torch.zeros(ids.shape, dtype=torch.bool, device=ids.device)
+    is_target.scatter_(1, targets, True)
+    for edit in edits:
+        ordered = 0 <= edit.first <= edit.start <= edit.end <= edit.last <= length
+        if not (ordered and 0 <= edit.row < batch and edit.first < edit.last):
+            raise SequenceError(f"{edit} does not lie within sequences of {length} bases")
+        if not is_target[edit.row, edit.first : edit.last].all():
+            raise SequenceError(f"{edit} is read where its sequence has no target")

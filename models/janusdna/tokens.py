@@ -84,7 +84,7 @@ def complement(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def reverse_complement(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The other strand: along the last axis, position t becomes n - 1 - t, complemented."""
-    return np.ascontiguousarray(_COMPLEMENT[ids][..., ::-1])
+    return _COMPLEMENT[ids][..., ::-1].copy()
 
 
 def is_base(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

@@ -150,11 +150,13 @@ def test_a_parquet_file_tells_its_origin(work, bases):
         "window": 32,
         "both_strands": True,
         "dtype": "float32",
+        "kv_dtype": "float32",
         "device": "cpu",
         "kernels": kernels,
         "schema_version": SCHEMA_VERSION,
         "scores": ["llr", "delta_pll"],
         "span": 9,
+        "context": "centered",
     }
     options = ["--pool", "max", "--strand-aware", "--no-rc"]
     work.embed(work.fasta(**contigs), work.bed("two 3 9", "four 1 2"), *options)

@@ -67,11 +67,11 @@ class Watched:
         self.device = model.device
         self.batches = []
 
-    def read(self, ids, targets) -> Reading:
+    def read(self, ids, targets, **edits) -> Reading:
         self.batches.append(tuple(ids.shape))
         if self._limit is not None and ids.numel() > self._limit:
             raise self._error
-        return self._model.read(ids, targets)
+        return self._model.read(ids, targets, **edits)
 
 
 def test_a_batch_holds_windows_of_one_length_and_no_more_than_it_may(model, requests):

@@ -39,29 +39,34 @@ def test_four_flash_equals_dense(length: int, dtype: torch.dtype, tolerance: flo
         assert (one - other).abs().max() <= 10 * tolerance
 
 
-@pytest.mark.parametrize("length", [3, 5, 40])
-def test_rows_alone_equal_all_rows(length: int) -> None:
-    q, k, v = (part.detach() for part in rows(length, torch.float64))
-    everything = reference.janus_attention(q, k, v, SCALE)
-    targets = torch.stack([torch.arange(length), torch.randperm(length)])
-    before, after = (targets - 1).clamp(min=0), length + (targets + 1).clamp(max=length - 1)
-
-    def pick(source: Tensor) -> Tensor:
-        picked = [source[b, :, torch.stack((before[b], after[b]), dim=-1)] for b in range(2)]
-        return torch.stack(picked)
-
-    found = fusion.janus_attention_rows(pick(q), k, v, targets, SCALE)
-    expected = pick(everything)
-    exists = torch.stack((targets > 0, targets < length - 1), dim=-1)[:, None, ..., None]
-    assert ((found - expected).abs() * exists).max() <= 1e-13
-
-
-def test_rows_in_blocks_equal_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, k, v = (part.detach() for part in rows(30, torch.float64))
-    q, targets = torch.randn(2, 4, 11, 2, 6, dtype=torch.float64), torch.randint(0, 30, (2, 11))
-    whole = fusion.janus_attention_rows(q, k, v, targets, SCALE)
-    monkeypatch.setattr(fusion, "_MASK_ELEMENTS", 300)
-    torch.testing.assert_close(fusion.janus_attention_rows(q, k, v, targets, SCALE), whole)
+@pytest.mark.parametrize("blocked", [False, True], ids=["flash", "dense-blocks"])
+@pytest.mark.parametrize("kind", ["all", "causal", "masked"])
+def test_parts_merge_to_the_whole(monkeypatch: pytest.MonkeyPatch, kind: str, blocked: bool) -> None:
+    """One attention over all keys, against two over a half each, merged."""
+    monkeypatch.setattr(attention, "_SCORES_IN_FLIGHT", 100)
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 4, 10, 6, dtype=torch.float64) for _ in range(3))
+    seen = torch.rand(10, 10) < 0.5
+    seen[:, 0] = seen[:, 9] = True
+    options = {"all": {}, "causal": {"causal": True}, "masked": {"seen": seen}}[kind]
+    if blocked:
+        arguments = {"causal": False, "seen": None} | options
+        found = attention._attend_in_blocks(q, k, v, SCALE, **arguments)
+    else:
+        found = attention.attend(q, k, v, SCALE, **options)
+    allowed = {"all": torch.ones(10, 10).bool(), "causal": torch.ones(10, 10).tril().bool(), "masked": seen}[
+        kind
+    ]
+    scores = (q @ k.transpose(-1, -2) * SCALE).masked_fill(~allowed, -torch.inf)
+    torch.testing.assert_close(found[0], scores.softmax(-1) @ v)
+    torch.testing.assert_close(found[1].double(), scores.logsumexp(-1), atol=1e-6, rtol=1e-6)
+    if kind != "causal":
+        left, right = slice(0, 5), slice(5, 10)
+        halves = [
+            attention.attend(q, k[:, :, part], v[:, :, part], SCALE, seen=allowed[:, part])
+            for part in (left, right)
+        ]
+        torch.testing.assert_close(attention.merge(*halves)[0], found[0])
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
@@ -78,3 +83,15 @@ def test_causal_attention_with_a_prefix(prefix: int) -> None:
     k, v = (torch.randn(2, 4, prefix + 12, 6, dtype=torch.float64) for _ in range(2))
     found = attention.causal_attention(q, k, v, SCALE, prefix=prefix)
     assert (found - reference.causal_attention(q, k, v, SCALE, prefix=prefix)).abs().max() <= 1e-13
+
+
+def test_causal_attention_goes_on_from_earlier_rows() -> None:
+    q = torch.randn(3, 4, 12, 6, dtype=torch.float64)
+    k, v = (torch.randn(3, 4, 9 + 12, 6, dtype=torch.float64) for _ in range(2))
+    earlier = [(torch.randn(4, m, 6).double(), torch.randn(4, m, 6).double()) for m in (0, 1, 17)]
+    found = attention.causal_attention(q, k, v, SCALE, prefix=9, earlier=earlier)
+    for i, (keys, values) in enumerate(earlier):
+        whole = torch.cat((keys, k[i]), dim=1)[None], torch.cat((values, v[i]), dim=1)[None]
+        prefix = 9 + keys.shape[1]
+        expected = reference.causal_attention(q[i, None], *whole, SCALE, prefix=prefix)
+        assert (found[i] - expected).abs().max() <= 1e-13

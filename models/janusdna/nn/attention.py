@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -40,11 +41,13 @@ class AttentionState:
     Attributes:
         keys, values: (B, H, T, d/H), filled up to `filled`.
         filled: Rows walked.
+        earlier: For each sequence the keys and values, (H, m, d/H), of a walk that this one goes on from.
     """
 
     keys: Tensor
     values: Tensor
     filled: int = 0
+    earlier: list[tuple[Tensor, Tensor]] | None = None
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Add the next rows, and give all keys and values so far."""
@@ -53,6 +56,18 @@ class AttentionState:
         self.values[:, :, self.filled : end] = v
         self.filled = end
         return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def keep(self) -> AttentionState:
+        """What a later walk can start from: the rows up to here, shared with this walk."""
+        return AttentionState(self.keys[:, :, : self.filled], self.values[:, :, : self.filled], self.filled)
+
+    @classmethod
+    def gather(cls, kept: Sequence[tuple[AttentionState, int]], length: int) -> AttentionState:
+        """One batch of single sequences out of kept batches, to walk `length` rows further."""
+        _, heads, _, size = kept[0][0].keys.shape
+        buffer = kept[0][0].keys.new_empty(2, len(kept), heads, length, size)
+        earlier = [(state.keys[row], state.values[row]) for state, row in kept]
+        return cls(buffer[0], buffer[1], earlier=earlier)
 
 
 class CausalSelfAttention(nn.Module):
@@ -76,10 +91,10 @@ class CausalSelfAttention(nn.Module):
         rows = h.flip(1) if self.reverse else h
         p = self.projections
         q, k, v = (split_heads(project(rows), self.num_heads) for project in (p.q_proj, p.k_proj, p.v_proj))
-        prefix = 0
+        prefix, earlier = 0, None
         if state is not None:
-            prefix = state.filled
+            prefix, earlier = state.filled, state.earlier
             k, v = state.extend(k, v)
-        mixed = join_heads(causal_attention(q, k, v, self.scale, prefix=prefix))
+        mixed = join_heads(causal_attention(q, k, v, self.scale, prefix=prefix, earlier=earlier))
         out: Tensor = p.o_proj(mixed.flip(1) if self.reverse else mixed)
         return out

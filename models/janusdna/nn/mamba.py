@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,16 @@ class MambaState:
 
     tail: Tensor
     ssm: Tensor
+
+    def keep(self) -> MambaState:
+        """What a later walk can start from: it holds on to no more of this one than itself."""
+        return MambaState(self.tail.clone(), self.ssm)
+
+    @classmethod
+    def gather(cls, kept: Sequence[tuple[MambaState, int]], length: int) -> MambaState:
+        """One batch of single sequences out of kept batches, each by its row there."""
+        tails = [state.tail[row] for state, row in kept]
+        return cls(torch.stack(tails), torch.stack([state.ssm[row] for state, row in kept]))
 
 
 class GatedProjections(nn.Module):

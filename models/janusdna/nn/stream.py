@@ -6,8 +6,9 @@ layers for one chunk, with nothing kept of a chunk but each layer's state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -16,9 +17,11 @@ from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
 from janusdna.nn.mamba import MambaMixer
 from janusdna.nn.norm import RMSNorm
 
-__all__ = ["Chunk", "Stream", "StreamLayer"]
+__all__ = ["Chunk", "LayerStates", "Stream", "StreamLayer"]
 
 Mixer = MambaMixer | CausalSelfAttention
+# A MambaState or an AttentionState for each layer.
+LayerStates = list[Any]
 
 
 class Chunk(NamedTuple):
@@ -66,27 +69,49 @@ class Stream(nn.Module):
         self._mixers = [layer.mixer for layer in layers]
         self.reverse = reverse
 
-    def walk(self, embedding: nn.Embedding, ids: Tensor, chunk: int) -> Iterator[Chunk]:
+    def walk(
+        self,
+        embedding: nn.Embedding,
+        ids: Tensor,
+        cuts: Sequence[int],
+        *,
+        states: LayerStates | None = None,
+        kept: dict[int, LayerStates] | None = None,
+    ) -> Iterator[Chunk]:
         """Walk sequences from this stream's end of them.
 
         Args:
             embedding: Of the tokens.
             ids: (B, T).
-            chunk: Rows to take together; T or more gives one chunk, which can be trained through.
+            cuts: Where a chunk ends and the next begins, ascending within 0 to T; none makes one chunk,
+                which can be trained through.
+            states: What the walk goes on from; None for a sequence's beginning.
+            kept: Receives the states at the cuts, and at the end where the walk begins.
 
         Yields:
             Chunks that cover all rows, the last of the sequence first in a reverse stream.
         """
-        length = ids.shape[1]
-        starts = range(0, length, chunk)
-        states: list[object] | None = None
-        for start in reversed(starts) if self.reverse else starts:
-            h = embedding(ids[:, start : start + chunk])
-            if chunk < length and states is None:
-                states = [mixer.begin(h, length) for mixer in self._mixers]
-            yield Chunk(start, *self._through_layers(h, states))
+        bounds = [0, *cuts, ids.shape[1]]
+        spans = list(pairwise(bounds))
+        carried = states
+        if self.reverse:
+            spans.reverse()
+        for start, end in spans:
+            h = embedding(ids[:, start:end])
+            if carried is None and (cuts or kept is not None):
+                carried = [mixer.begin(h, ids.shape[1]) for mixer in self._mixers]
+            if kept is not None and carried is not None:
+                kept[end if self.reverse else start] = [state.keep() for state in carried]
+            yield Chunk(start, *self._through_layers(h, carried))
 
-    def _through_layers(self, h: Tensor, states: list[object] | None) -> tuple[Tensor, list[Routing]]:
+    def gather(self, kept: Sequence[tuple[LayerStates, int]], length: int) -> LayerStates:
+        """States of a batch that goes on, for `length` rows, from rows of kept batches."""
+        return [
+            type(first).gather([(states[layer], row) for states, row in kept], length)
+            for layer, first in enumerate(kept[0][0])
+        ]
+
+    def _through_layers(self, h: Tensor, states: LayerStates | None) -> tuple[Tensor, list[Routing]]:
         routings = []
         for i, layer in enumerate(self.layers):
             h, routing = layer(h, None if states is None else states[i])

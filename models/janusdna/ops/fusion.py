@@ -10,7 +10,7 @@ Each part is plain causal attention, so a fused flash kernel computes it without
 backward pass is exact as well: a part's flash backward, given the merged output and the merged
 log-sum-exp, returns its share of the gradient (as ring attention does, arXiv 2310.01889).
 
-Legend: B batch, H heads, T tokens, c head size, n targets.
+Legend: B batch, H heads, T tokens, c head size.
 """
 
 from __future__ import annotations
@@ -19,13 +19,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from janusdna.ops.attention import flash, flash_backward, merge
+from janusdna.ops.attention import Partial, attend, flash_backward, merge
 
-__all__ = ["janus_attention", "janus_attention_rows"]
-
-_MASK_ELEMENTS = 1 << 24
+__all__ = ["janus_attention"]
 
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
@@ -49,7 +46,7 @@ def _across(rows: Tensor) -> Tensor:
     return rows.flip(2)[:, :, 2:]
 
 
-def _merge_across(own: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def _merge_across(own: Partial, other: Partial) -> Partial:
     """A stream's attention to itself merged with that to the other stream, whose rows come as `_across`.
 
     The last two rows see nothing of the other stream and keep what they have.
@@ -64,11 +61,11 @@ class _JanusAttention(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         (qf, qr), (kf, kr), (vf, vr) = _halves(q), _halves(k), _halves(v)
 
-        def attend(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-            return flash(q, k, v, scale, causal=True)
+        def look(q: Tensor, k: Tensor, v: Tensor) -> Partial:
+            return attend(q, k, v, scale, causal=True)
 
-        forward = _merge_across(attend(qf, kf, vf), attend(_across(qf), kr[:, :, :-2], vr[:, :, :-2]))
-        backward = _merge_across(attend(qr, kr, vr), attend(_across(qr), kf[:, :, :-2], vf[:, :, :-2]))
+        forward = _merge_across(look(qf, kf, vf), look(_across(qf), kr[:, :, :-2], vr[:, :, :-2]))
+        backward = _merge_across(look(qr, kr, vr), look(_across(qr), kf[:, :, :-2], vf[:, :, :-2]))
         ctx.scale = scale
         ctx.save_for_backward(qf, qr, kf, kr, vf, vr, *forward, *backward)
         return _join(forward[0], backward[0])
@@ -103,41 +100,3 @@ class _JanusAttention(torch.autograd.Function):
             for whole, part in zip(own, cross, strict=True):
                 whole[:, :, :-2] += part
         return _join(dqf, dqr), _join(own_f[0], own_r[0]), _join(own_f[1], own_r[1]), None
-
-
-def janus_attention_rows(q: Tensor, k: Tensor, v: Tensor, targets: Tensor, scale: float) -> Tensor:
-    """The fusion's rows that predict `targets`, and no others.
-
-    Position t is predicted from the query rows F_{t-1} and R_{t+1}. The mask gives both the same
-    keys: F_k with k < t and R_k with k > t.
-
-    Args:
-        q: (B, H, n, 2, c): for each target the rows F_{t-1} and R_{t+1}; what stands in place of
-            a row outside the sequence is computed and means nothing.
-        k, v: (B, H, 2T, c), rows [F; R].
-        targets: (B, n), 0-based.
-        scale: Factor on the query-key products.
-
-    Returns:
-        (B, H, n, 2, c).
-    """
-    elements = 2 * k.shape[2] * k.shape[0]
-    block = max(1, _MASK_ELEMENTS // elements)
-    spans = zip(q.split(block, dim=2), targets.split(block, dim=1), strict=True)
-    return torch.cat([_rows(queries, k, v, at, scale) for queries, at in spans], dim=2)
-
-
-def _rows(q: Tensor, k: Tensor, v: Tensor, targets: Tensor, scale: float) -> Tensor:
-    batch, count = q.shape[0], q.shape[2]
-    length = k.shape[2] // 2
-    last, first = int(targets.max()), int(targets.min())
-    # No target sees F from the last one on, nor R up to the first one.
-    kept = torch.cat((torch.arange(last), torch.arange(length + first + 1, 2 * length)), dim=0).to(k.device)
-    position = kept % length
-    seen = torch.where(kept < length, position < targets[..., None], position > targets[..., None])
-    mask = seen[:, None, :, None].expand(batch, 1, count, 2, len(kept)).flatten(2, 3)
-    keys = torch.cat((k[:, :, :last], k[:, :, length + first + 1 :]), dim=2)
-    values = torch.cat((v[:, :, :last], v[:, :, length + first + 1 :]), dim=2)
-    out: Tensor = functional.scaled_dot_product_attention(q.flatten(2, 3), keys, values, mask, scale=scale)
-    rows: Tensor = out.unflatten(2, (count, 2))
-    return rows

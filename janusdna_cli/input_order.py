@@ -1,0 +1,98 @@
+"""Rows that are worked on in groups, wherever in the input they stand, and come out in its order.
+
+Rows and answers wait in a temporary database that spills to disk, so that memory does not grow with
+their number.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Generic, Self, TypeVar
+
+from janusdna_cli.errors import InputError
+
+__all__ = ["InputOrder"]
+
+_ROWS_AT_ONCE = 1024
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE rows (number INTEGER PRIMARY KEY, contig TEXT, start INTEGER, row BLOB);
+CREATE TABLE answers (number INTEGER PRIMARY KEY, answer BLOB);
+"""
+_BY_GROUP = """
+SELECT contig, start, number, row FROM rows
+JOIN (SELECT contig, start, MIN(number) AS first FROM rows WHERE contig IS NOT NULL GROUP BY contig, start)
+USING (contig, start) ORDER BY first, number
+"""
+_FROM_HERE_ON = """
+SELECT row, contig IS NULL OR answer IS NOT NULL, answer FROM rows LEFT JOIN answers USING (number)
+WHERE number >= ? ORDER BY number LIMIT ?
+"""
+
+Row = TypeVar("Row")
+Answer = TypeVar("Answer")
+
+
+class InputOrder(Generic[Row, Answer]):
+    """Takes rows in, gives them out by group, takes answers, gives rows with answers out in order.
+
+    What is pickled here never leaves the process.
+
+    Raises:
+        InputError: If the temporary folder is full.
+    """
+
+    def __init__(self) -> None:
+        # The empty name is a private file that vanishes with its connection.
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(_SCHEMA)
+        self._next = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._database.close()
+
+    def add(self, rows: Iterable[tuple[Row, tuple[str, int] | None]]) -> None:
+        """Take all rows, each with its group; one of no group needs no answer."""
+        records = (
+            (number, *(group or (None, None)), pickle.dumps(row)) for number, (row, group) in enumerate(rows)
+        )
+        self._insert("INSERT INTO rows VALUES (?, ?, ?, ?)", records)
+
+    def groups(self) -> Iterator[list[tuple[int, Row]]]:
+        """The rows of each group, numbered; groups in the order in which they first appear."""
+        found = self._database.execute(_BY_GROUP)
+        for _, members in itertools.groupby(found, key=lambda record: record[:2]):
+            yield [(number, pickle.loads(row)) for _, _, number, row in members]
+
+    def answer(self, answers: Iterable[tuple[int, Answer]]) -> None:
+        """Take answers to rows by their numbers."""
+        records = ((number, pickle.dumps(answer)) for number, answer in answers)
+        self._insert("INSERT INTO answers VALUES (?, ?)", records)
+
+    def ready(self) -> Iterator[list[tuple[Row, Answer | None]]]:
+        """The next rows that wait for no answer, theirs or an earlier one's; None for one of no group."""
+        while True:
+            found = self._database.execute(_FROM_HERE_ON, (self._next, _ROWS_AT_ONCE))
+            done = list(itertools.takewhile(lambda record: record[1], found))
+            if not done:
+                return
+            self._next += len(done)
+            yield [(pickle.loads(row), answer and pickle.loads(answer)) for row, _, answer in done]
+
+    def _insert(self, statement: str, records: Iterable[tuple[object, ...]]) -> None:
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany(statement, records)
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise InputError(
+                f"temporary database: {error}; expected room for the rows of the input: "
+                "set TMPDIR to a folder with more"
+            ) from None
