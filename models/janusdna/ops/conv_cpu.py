@@ -1,46 +1,102 @@
-"""The depthwise convolution with its SiLU on a CPU: one Numba loop over rows of channels."""
+"""The depthwise convolution with its SiLU on a CPU: compiled kernels, forward and backward."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from janusdna.ops import reference
-from janusdna.ops.numba_math import compiled, silu
+from janusdna.ops.numba_math import aligned, compiled, sigmoid, silu
+from janusdna.ops.simd import LANES, load, spread, store
 from janusdna.ops.threads import run_in_slices
 
 __all__ = ["conv_silu"]
 
 _ROWS = 64
+_ONE = np.float32(1)
 
 
 @compiled
-def _forward(x: Any, taps: Any, bias: Any, before: Any, y: Any, reverse: bool, start: int, end: int) -> None:
-    """Items are (sequence, block of rows)."""
-    length, channels = x.shape[1], x.shape[2]
-    count = taps.shape[0]
+def _source(t: int, tap: int, taps: int, length: int, reverse: bool) -> Any:
+    """Which row a tap meets at t: its number, and whether it is one of the K - 1 rows outside."""
+    away = taps - 1 - tap
+    at = t + away if reverse else t - away
+    if at < 0:
+        return taps - 1 + at, True
+    if at >= length:
+        return at - length, True
+    return at, False
+
+
+@compiled
+def _forward(
+    sizes: Any, x: Any, weight: Any, bias: Any, before: Any, y: Any, reverse: bool, start: int, end: int
+) -> None:
+    """Items are (sequence, block of rows); all arrays flat, the taps one after the other."""
+    length, channels, taps = sizes
     blocks = (length + _ROWS - 1) // _ROWS
     for item in range(start, end):
-        b, first = item // blocks, (item % blocks) * _ROWS
-        for t in range(first, min(first + _ROWS, length)):
-            row = y[b, t]
-            row[:] = bias
-            for tap in range(count):
-                away = count - 1 - tap
-                at = t + away if reverse else t - away
-                if at < 0:
-                    source = before[b, count - 1 + at]
-                elif at >= length:
-                    source = before[b, at - length]
+        b, origin = item // blocks, (item % blocks) * _ROWS
+        for t in range(origin, min(origin + _ROWS, length)):
+            for first in range(0, channels, LANES):
+                lanes = min(LANES, channels - first)
+                out = load(bias, first, lanes)
+                for tap in range(taps):
+                    row, outside = _source(t, tap, taps, length, reverse)
+                    w = load(weight, tap * channels + first, lanes)
+                    if outside:
+                        out = out + w * load(before, (b * (taps - 1) + row) * channels + first, lanes)
+                    else:
+                        out = out + w * load(x, (b * length + row) * channels + first, lanes)
+                store(y, (b * length + t) * channels + first, lanes, silu(out))
+
+
+@compiled
+def _backward(
+    sizes: Any, x: Any, weight: Any, bias: Any, before: Any, dy: Any,
+    dx: Any, dweight: Any, dbias: Any, dbefore: Any, reverse: bool, start: int, end: int,
+) -> None:  # fmt: skip
+    """Items are (sequence, block of channels); `dweight` and `dbias` are per sequence, all but `dy` zeros."""
+    length, channels, taps = sizes
+    blocks = (channels + LANES - 1) // LANES
+    of_taps = aligned(taps * LANES)
+    for item in range(start, end):
+        b, first = item // blocks, (item % blocks) * LANES
+        lanes = min(LANES, channels - first)
+        of_taps[:] = np.float32(0)
+        of_bias = spread(np.float32(0))
+        for t in range(length):
+            out = load(bias, first, lanes)
+            for tap in range(taps):
+                row, outside = _source(t, tap, taps, length, reverse)
+                w = load(weight, tap * channels + first, lanes)
+                if outside:
+                    out = out + w * load(before, (b * (taps - 1) + row) * channels + first, lanes)
                 else:
-                    source = x[b, at]
-                weight = taps[tap]
-                for c in range(channels):
-                    row[c] += weight[c] * source[c]
-            for c in range(channels):
-                row[c] = silu(row[c])
+                    out = out + w * load(x, (b * length + row) * channels + first, lanes)
+            opening = sigmoid(out)
+            slope = opening * (spread(_ONE) + out * (spread(_ONE) - opening))
+            gradient = load(dy, (b * length + t) * channels + first, lanes) * slope
+            of_bias = of_bias + gradient
+            for tap in range(taps):
+                row, outside = _source(t, tap, taps, length, reverse)
+                share = gradient * load(weight, tap * channels + first, lanes)
+                if outside:
+                    at = (b * (taps - 1) + row) * channels + first
+                    met = load(before, at, lanes)
+                    store(dbefore, at, lanes, load(dbefore, at, lanes) + share)
+                else:
+                    at = (b * length + row) * channels + first
+                    met = load(x, at, lanes)
+                    store(dx, at, lanes, load(dx, at, lanes) + share)
+                store(of_taps, tap * LANES, LANES, load(of_taps, tap * LANES, LANES) + gradient * met)
+        store(dbias, b * channels + first, lanes, of_bias)
+        for tap in range(taps):
+            at = (b * taps + tap) * channels + first
+            store(dweight, at, lanes, load(of_taps, tap * LANES, LANES))
 
 
 def conv_silu(
@@ -55,19 +111,19 @@ def conv_silu(
     return out
 
 
+def _flat(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().float().contiguous().view(-1).numpy() for tensor in tensors]
+
+
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, before: Tensor, reverse: bool) -> Tensor:
     y = torch.empty(x.shape, dtype=torch.float32)
-    tensors = (x, weight.T, bias, before)
-    operands = [tensor.detach().float().contiguous().numpy() for tensor in tensors]
-    out = y.numpy()
-    items = x.shape[0] * -(-x.shape[1] // _ROWS)
-    run_in_slices(lambda start, end: _forward(*operands, out, reverse, start, end), items)
+    sizes = (*x.shape[1:], weight.shape[1])
+    work = partial(_forward, sizes, *_flat(x, weight.T, bias, before, y), reverse)
+    run_in_slices(work, x.shape[0] * -(-x.shape[1] // _ROWS))
     return y.to(x.dtype)
 
 
 class _ConvSilu(torch.autograd.Function):
-    """The backward pass differentiates the reference, recomputed."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, before: Tensor, reverse: bool) -> Tensor:
         ctx.save_for_backward(x, weight, bias, before)
@@ -76,7 +132,15 @@ class _ConvSilu(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        operands = [tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
-        with torch.enable_grad():
-            y = reference.conv_silu(*operands, reverse=ctx.reverse)
-        return (*torch.autograd.grad(y, operands, grads), None)
+        x, weight, bias, before = ctx.saved_tensors
+        batch, _, channels = x.shape
+        sizes = (*x.shape[1:], weight.shape[1])
+        dx, dbefore = torch.zeros(x.shape), torch.zeros(before.shape)
+        dweight, dbias = torch.zeros(batch, sizes[2], channels), torch.zeros(batch, channels)
+        arrays = _flat(x, weight.T, bias, before, grads[0], dx, dweight, dbias, dbefore)
+        run_in_slices(partial(_backward, sizes, *arrays, ctx.reverse), batch * -(-channels // LANES))
+        gradients = (dx, dweight.sum(0).T, dbias.sum(0), dbefore)
+        typed = (
+            gradient.to(operand.dtype) for gradient, operand in zip(gradients, ctx.saved_tensors, strict=True)
+        )
+        return (*typed, None)

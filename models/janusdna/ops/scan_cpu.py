@@ -1,158 +1,266 @@
-"""The selective scan on a CPU: Numba kernels, forward and backward.
+"""The selective scan on a CPU: compiled kernels, forward and backward.
 
-The recurrence runs in time order with 8 channels of 16 states in flight, so that nothing of size
-(T, d_in, N) is ever allocated and B_t and C_t are loaded once for a block of channels. Blocks of
-channels of all sequences are shared out among threads. Softplus, the skip and the gate join the
-loop: a tile of steps is copied to a small buffer, where they run as SIMD code.
+Sixteen neighbouring channels are the lanes of a register, so that nothing is ever summed across lanes on
+the way forward, rows of x, dt, z and y are read as they lie in memory, and softplus, skip and gate join the
+loop. Nothing of size (T, d_in, N) exists. Blocks of channels of all sequences are shared out among threads.
 
-The backward pass keeps the state at every 32nd step and replays each segment before it walks back.
+The forward pass leaves the state at every 16th step; the backward pass replays each such segment before it
+walks back through it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from janusdna.ops.numba_math import LOG2E, compiled, exp2_nonpositive, silu, softplus
-from janusdna.ops.threads import run_in_slices
+from janusdna.ops.numba_math import LOG2E, aligned, compiled, sigmoid, silu, softplus
+from janusdna.ops.simd import LANES, exp2, load, spread, store, totals
+from janusdna.ops.threads import run_all, run_in_slices, slices
 
 __all__ = ["STATES", "selective_scan"]
 
 STATES = 16
-_LANES = 8
-_TILE = 16
-_SEGMENT = 32
+_STATE = STATES * LANES
+_SEGMENT = 16
+_NO_SEGMENTS = np.empty(0, np.float32)
 
 _F = np.float32
-_ZERO = _F(0)
+_ZERO, _ONE = _F(0), _F(1)
+
+
+@compiled
+def _gather(source: Any, first: int, lanes: int, target: Any, offset: int) -> None:
+    """Rows of channels, (d_in, N) flat from `first` on, to lanes: target[offset + n * LANES + lane]."""
+    for n in range(STATES):
+        for lane in range(LANES):
+            value = source[first + lane * STATES + n] if lane < lanes else _ZERO
+            target[offset + n * LANES + lane] = value
+
+
+@compiled
+def _scatter(source: Any, offset: int, target: Any, first: int, lanes: int) -> None:
+    """The inverse of `_gather`."""
+    for n in range(STATES):
+        for lane in range(min(LANES, lanes)):
+            target[first + lane * STATES + n] = source[offset + n * LANES + lane]
+
+
+@compiled
+def _blocks_of(b: int, blocks: int, start: int, end: int) -> Any:
+    """Which blocks of sequence b are among the items [start, end)."""
+    return max(start - b * blocks, 0), min(end - b * blocks, blocks)
+
+
+@compiled
+def _rows_of(b: int, length: int, segment: int, reverse: bool, rows: Any) -> int:
+    """Rows of a segment in order of the walk, and how many."""
+    steps = min(_SEGMENT, length - segment * _SEGMENT)
+    for j in range(steps):
+        step = segment * _SEGMENT + j
+        rows[j] = b * length + (length - 1 - step if reverse else step)
+    return steps
 
 
 @compiled
 def _forward(
-    x: Any, dt: Any, A2: Any, B: Any, C: Any, D: Any, z: Any, state: Any, y: Any,
+    sizes: Any, x: Any, dt: Any, A2: Any, B: Any, C: Any, D: Any, z: Any, state: Any, y: Any, kept: Any,
     reverse: bool, start: int, end: int,
 ) -> None:  # fmt: skip
-    """Items are (sequence, block of channels); `state` is read and left as the final one."""
-    length, channels = x.shape[1], x.shape[2]
-    blocks = (channels + _LANES - 1) // _LANES
-    h, decay = np.empty((_LANES, STATES), _F), np.empty((_LANES, STATES), _F)
-    u = np.zeros((_TILE, _LANES), _F)
-    delta, gate = np.zeros((_TILE, _LANES), _F), np.zeros((_TILE, _LANES), _F)
-    flat_delta, flat_gate = delta.reshape(_TILE * _LANES), gate.reshape(_TILE * _LANES)
-    for item in range(start, end):
-        b, first = item // blocks, (item % blocks) * _LANES
-        lanes = min(_LANES, channels - first)
-        for c in range(lanes):
-            for n in range(STATES):
-                h[c, n] = state[b, first + c, n]
-                decay[c, n] = A2[first + c, n]
-        for origin in range(0, length, _TILE):
-            steps = min(_TILE, length - origin)
-            for j in range(steps):
-                t = length - 1 - origin - j if reverse else origin + j
-                for c in range(lanes):
-                    u[j, c] = x[b, t, first + c]
-                    delta[j, c] = dt[b, t, first + c]
-                    gate[j, c] = z[b, t, first + c]
-            for k in range(_TILE * _LANES):
-                flat_delta[k] = softplus(flat_delta[k])
-            for k in range(_TILE * _LANES):
-                flat_gate[k] = silu(flat_gate[k])
-            for j in range(steps):
-                t = length - 1 - origin - j if reverse else origin + j
-                for c in range(lanes):
-                    d = delta[j, c]
-                    du = d * u[j, c]
-                    total = _ZERO
-                    for n in range(STATES):
-                        new = exp2_nonpositive(d * decay[c, n]) * h[c, n] + du * B[b, t, n]
-                        h[c, n] = new
-                        total += new * C[b, t, n]
-                    y[b, t, first + c] = (total + D[first + c] * u[j, c]) * gate[j, c]
-        for c in range(lanes):
-            for n in range(STATES):
-                state[b, first + c, n] = h[c, n]
+    """Items are (sequence, block of channels); all arrays flat.
+
+    `state` is read and left as the final one. `kept` receives the state before each segment, or nothing
+    where it is empty.
+    """
+    length, channels = sizes
+    blocks = (channels + LANES - 1) // LANES
+    segments = (length + _SEGMENT - 1) // _SEGMENT
+    states, decays, rows = aligned(blocks * _STATE), aligned(blocks * _STATE), np.empty(_SEGMENT, np.int64)
+    for b in range(start // blocks, (end + blocks - 1) // blocks):
+        low, high = _blocks_of(b, blocks, start, end)
+        for block in range(low, high):
+            first = block * LANES
+            _gather(state, (b * channels + first) * STATES, channels - first, states, block * _STATE)
+            _gather(A2, first * STATES, channels - first, decays, block * _STATE)
+        for segment in range(segments):
+            steps = _rows_of(b, length, segment, reverse, rows)
+            for block in range(low, high):
+                first, own = block * LANES, block * _STATE
+                lanes = min(LANES, channels - first)
+                if kept.size:
+                    at = ((b * blocks + block) * segments + segment) * _STATE
+                    kept[at : at + _STATE] = states[own : own + _STATE]
+                _walk(
+                    x,
+                    dt,
+                    B,
+                    C,
+                    z,
+                    y,
+                    load(D, first, lanes),
+                    states,
+                    decays,
+                    own,
+                    rows,
+                    steps,
+                    channels,
+                    first,
+                    lanes,
+                )
+        for block in range(low, high):
+            first = block * LANES
+            _scatter(states, block * _STATE, state, (b * channels + first) * STATES, channels - first)
+
+
+@compiled
+def _walk(
+    x: Any, dt: Any, B: Any, C: Any, z: Any, y: Any, skip: Any, states: Any, decays: Any, own: int,
+    rows: Any, steps: int, channels: int, first: int, lanes: int,
+) -> None:  # fmt: skip
+    """One segment of one block, whose states and decays begin at `own`."""
+    for j in range(steps):
+        at, row = rows[j] * channels + first, rows[j] * STATES
+        u, delta = load(x, at, lanes), softplus(load(dt, at, lanes))
+        du, out = delta * u, skip * u
+        for n in range(STATES):
+            here = own + n * LANES
+            new = exp2(delta * load(decays, here, LANES)) * load(states, here, LANES) + du * spread(
+                B[row + n]
+            )
+            out = out + new * spread(C[row + n])
+            store(states, here, LANES, new)
+        store(y, at, lanes, out * silu(load(z, at, lanes)))
+
+
+# Where in its one buffer the backward pass keeps what, so that its inner loops need few addresses: the
+# gradients of B and C by lane; for each step of a segment [state before | decays | delta | output]; for each
+# block [A | A log2 e | gradient of the state | of A | of D].
+_OF_B, _OF_C, _STEPS = 0, _STATE, 2 * _STATE
+_DECAYS, _DELTA, _OUTPUT, _STEP = _STATE, 2 * _STATE, 2 * _STATE + LANES, 2 * _STATE + 2 * LANES
+_BLOCKS = _STEPS + (_SEGMENT + 1) * _STEP
+_A2, _OF_STATE, _OF_A, _OF_D, _BLOCK = _STATE, 2 * _STATE, 3 * _STATE, 4 * _STATE, 4 * _STATE + LANES
+
+
+@compiled
+def _replay(
+    x: Any, dt: Any, B: Any, C: Any, skip: Any, work: Any, own: int, rows: Any,
+    steps: int, channels: int, first: int, lanes: int,
+) -> None:  # fmt: skip
+    """Walk a segment forward from its first state, and keep what the way back needs."""
+    for j in range(steps):
+        at, row, here = rows[j] * channels + first, rows[j] * STATES, _STEPS + j * _STEP
+        u, delta = load(x, at, lanes), softplus(load(dt, at, lanes))
+        du, out = delta * u, skip * u
+        for n in range(STATES):
+            state = here + n * LANES
+            decay = exp2(delta * load(work, own + _A2 + n * LANES, LANES))
+            new = decay * load(work, state, LANES) + du * spread(B[row + n])
+            out = out + new * spread(C[row + n])
+            store(work, state + _DECAYS, LANES, decay)
+            store(work, state + _STEP, LANES, new)
+        store(work, here + _DELTA, LANES, delta)
+        store(work, here + _OUTPUT, LANES, out)
+
+
+@compiled
+def _walk_back(
+    x: Any, dt: Any, B: Any, C: Any, z: Any, dy: Any, dx: Any, ddt: Any, dB: Any, dC: Any, dz: Any,
+    skip: Any, work: Any, own: int, rows: Any, steps: int, channels: int, first: int, lanes: int,
+) -> None:  # fmt: skip
+    """Through a replayed segment, last step first."""
+    of_D = load(work, own + _OF_D, LANES)
+    for j in range(steps - 1, -1, -1):
+        at, row, here = rows[j] * channels + first, rows[j] * STATES, _STEPS + j * _STEP
+        u, gate, dout = load(x, at, lanes), load(z, at, lanes), load(dy, at, lanes)
+        delta, out = load(work, here + _DELTA, LANES), load(work, here + _OUTPUT, LANES)
+        opening = sigmoid(gate)
+        open_gate = gate * opening
+        store(dz, at, lanes, dout * out * (opening + open_gate * (spread(_ONE) - opening)))
+        dout = dout * open_gate
+        du = delta * u
+        through_input, through_decay = spread(_ZERO), spread(_ZERO)
+        for n in range(STATES):
+            block, state = own + n * LANES, here + n * LANES
+            up = load(work, block + _OF_STATE, LANES) + dout * spread(C[row + n])
+            carried = up * load(work, state + _DECAYS, LANES)
+            old = carried * load(work, state, LANES)
+            through_input = through_input + up * spread(B[row + n])
+            through_decay = through_decay + old * load(work, block, LANES)
+            of_A = load(work, block + _OF_A, LANES) + old * delta
+            of_C = dout * load(work, state + _STEP, LANES)
+            store(work, block + _OF_STATE, LANES, carried)
+            store(work, block + _OF_A, LANES, of_A)
+            store(work, _OF_B + n * LANES, LANES, up * du)
+            store(work, _OF_C + n * LANES, LANES, of_C)
+        store(dB, row, STATES, load(dB, row, STATES) + totals(work, _OF_B))
+        store(dC, row, STATES, load(dC, row, STATES) + totals(work, _OF_C))
+        store(dx, at, lanes, skip * dout + delta * through_input)
+        store(ddt, at, lanes, (through_decay + u * through_input) * sigmoid(load(dt, at, lanes)))
+        of_D = of_D + dout * u
+    store(work, own + _OF_D, LANES, of_D)
 
 
 @compiled
 def _backward(
-    x: Any, delta: Any, A: Any, B: Any, C: Any, D: Any, state: Any, dy: Any,
-    dx: Any, ddelta: Any, dA: Any, dB: Any, dC: Any, dstate: Any, y: Any,
+    sizes: Any, x: Any, dt: Any, A: Any, B: Any, C: Any, D: Any, z: Any, kept: Any, dy: Any,
+    dx: Any, ddt: Any, dA: Any, dB: Any, dC: Any, dD: Any, dz: Any, dstate: Any,
     reverse: bool, start: int, end: int,
 ) -> None:  # fmt: skip
-    """Through the recurrence, without softplus and gate; `y` is filled with C . h + D x.
+    """Items as in `_forward`; `dA` and `dD` are per sequence, `dB` and `dC` of these items alone.
 
-    `dA` is per sequence and `dB`, `dC` per block of channels, to be summed by the caller. `dstate`
-    holds the gradient of the final state and is left as that of the initial one.
+    `dstate` holds the gradient of the final state and is left as that of the initial one.
     """
-    length, channels = x.shape[1], x.shape[2]
-    blocks = (channels + _LANES - 1) // _LANES
+    length, channels = sizes
+    blocks = (channels + LANES - 1) // LANES
     segments = (length + _SEGMENT - 1) // _SEGMENT
-    kept = np.empty((segments, _LANES, STATES), _F)
-    before = np.empty((_SEGMENT, _LANES, STATES), _F)
-    decay = np.empty((_SEGMENT, _LANES, STATES), _F)
-    h, g = np.empty((_LANES, STATES), _F), np.empty((_LANES, STATES), _F)
-    A2 = np.empty((_LANES, STATES), _F)
-    for item in range(start, end):
-        b, block = item // blocks, item % blocks
-        first = block * _LANES
-        lanes = min(_LANES, channels - first)
-        for c in range(lanes):
+    work, rows = aligned(_BLOCKS + blocks * _BLOCK), np.empty(_SEGMENT, np.int64)
+    for b in range(start // blocks, (end + blocks - 1) // blocks):
+        low, high = _blocks_of(b, blocks, start, end)
+        for block in range(low, high):
+            own, first = _BLOCKS + block * _BLOCK, block * LANES
+            _gather(A, first * STATES, channels - first, work, own)
+            _gather(dstate, (b * channels + first) * STATES, channels - first, work, own + _OF_STATE)
+            work[own + _OF_A : own + _BLOCK] = _ZERO
             for n in range(STATES):
-                h[c, n] = state[b, first + c, n]
-                g[c, n] = dstate[b, first + c, n]
-                A2[c, n] = A[first + c, n] * LOG2E
-        for step in range(length):
-            if step % _SEGMENT == 0:
-                kept[step // _SEGMENT] = h
-            t = length - 1 - step if reverse else step
-            for c in range(lanes):
-                d, u = delta[b, t, first + c], x[b, t, first + c]
-                du = d * u
-                total = _ZERO
-                for n in range(STATES):
-                    h[c, n] = exp2_nonpositive(d * A2[c, n]) * h[c, n] + du * B[b, t, n]
-                    total += h[c, n] * C[b, t, n]
-                y[b, t, first + c] = total + D[first + c] * u
+                store(work, own + _A2 + n * LANES, LANES, load(work, own + n * LANES, LANES) * spread(LOG2E))
         for segment in range(segments - 1, -1, -1):
-            origin = segment * _SEGMENT
-            steps = min(_SEGMENT, length - origin)
-            h[:] = kept[segment]
-            for j in range(steps):
-                t = length - 1 - origin - j if reverse else origin + j
-                for c in range(lanes):
-                    d = delta[b, t, first + c]
-                    du = d * x[b, t, first + c]
-                    for n in range(STATES):
-                        a = exp2_nonpositive(d * A2[c, n])
-                        before[j, c, n] = h[c, n]
-                        decay[j, c, n] = a
-                        h[c, n] = a * h[c, n] + du * B[b, t, n]
-            for j in range(steps - 1, -1, -1):
-                t = length - 1 - origin - j if reverse else origin + j
-                for c in range(lanes):
-                    d, u, dout = delta[b, t, first + c], x[b, t, first + c], dy[b, t, first + c]
-                    du = d * u
-                    through_input, through_decay = _ZERO, _ZERO
-                    for n in range(STATES):
-                        a, old = decay[j, c, n], before[j, c, n]
-                        up = g[c, n] + dout * C[b, t, n]
-                        dC[block, b, t, n] += dout * (a * old + du * B[b, t, n])
-                        dB[block, b, t, n] += up * du
-                        through_input += up * B[b, t, n]
-                        carried = up * a
-                        through_decay += carried * old * A[first + c, n]
-                        dA[b, first + c, n] += carried * old * d
-                        g[c, n] = carried
-                    dx[b, t, first + c] = D[first + c] * dout + d * through_input
-                    ddelta[b, t, first + c] = through_decay + u * through_input
-        for c in range(lanes):
-            for n in range(STATES):
-                dstate[b, first + c, n] = g[c, n]
+            steps = _rows_of(b, length, segment, reverse, rows)
+            for block in range(low, high):
+                own, first = _BLOCKS + block * _BLOCK, block * LANES
+                lanes = min(LANES, channels - first)
+                at = ((b * blocks + block) * segments + segment) * _STATE
+                work[_STEPS : _STEPS + _STATE] = kept[at : at + _STATE]
+                skip = load(D, first, lanes)
+                _replay(x, dt, B, C, skip, work, own, rows, steps, channels, first, lanes)
+                _walk_back(
+                    x,
+                    dt,
+                    B,
+                    C,
+                    z,
+                    dy,
+                    dx,
+                    ddt,
+                    dB,
+                    dC,
+                    dz,
+                    skip,
+                    work,
+                    own,
+                    rows,
+                    steps,
+                    channels,
+                    first,
+                    lanes,
+                )
+        for block in range(low, high):
+            own, first = _BLOCKS + block * _BLOCK, block * LANES
+            _scatter(work, own + _OF_STATE, dstate, (b * channels + first) * STATES, channels - first)
+            _scatter(work, own + _OF_A, dA, (b * channels + first) * STATES, channels - first)
+            store(dD, b * channels + first, min(LANES, channels - first), load(work, own + _OF_D, LANES))
 
 
 def selective_scan(
@@ -172,28 +280,36 @@ def selective_scan(
         initial_state = x.new_zeros(x.shape[0], *A.shape, dtype=torch.float32)
     operands = (x, dt, A, B, C, D, z, initial_state)
     if not torch.is_grad_enabled():
-        return _scan(*operands, reverse)
+        return _scan(*operands, _NO_SEGMENTS, reverse)
     y, final_state = _SelectiveScan.apply(*operands, reverse)  # type: ignore[no-untyped-call]
     return y, final_state
 
 
-def _arrays(*tensors: Tensor) -> list[Any]:
-    """C-contiguous float32 arrays, sharing memory where the tensors are such already."""
-    return [tensor.detach().float().contiguous().numpy() for tensor in tensors]
+def _flat(*tensors: Tensor) -> list[Any]:
+    """Flat float32 arrays, sharing memory where the tensors are float32 and contiguous already."""
+    return [tensor.detach().float().contiguous().view(-1).numpy() for tensor in tensors]
 
 
-def _items(x: Any) -> int:
-    return int(x.shape[0] * -(-x.shape[2] // _LANES))
+def _items(x: Tensor) -> int:
+    return int(x.shape[0] * -(-x.shape[2] // LANES))
 
 
 def _scan(
-    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor, state: Tensor, reverse: bool
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    z: Tensor,
+    state: Tensor,
+    kept: Any,
+    reverse: bool,
 ) -> tuple[Tensor, Tensor]:
-    operands = _arrays(x, dt, A.float() * float(LOG2E), B, C, D, z)
     final = state.detach().float().clone(memory_format=torch.contiguous_format)
     y = torch.empty(x.shape, dtype=torch.float32)
-    results = final.numpy(), y.numpy()
-    run_in_slices(lambda start, end: _forward(*operands, *results, reverse, start, end), _items(operands[0]))
+    arrays = (*_flat(x, dt, A.float() * float(LOG2E), B, C, D, z, final, y), kept)
+    run_in_slices(partial(_forward, tuple(x.shape[1:]), *arrays, reverse), _items(x))
     return y.to(x.dtype), final
 
 
@@ -211,33 +327,37 @@ class _SelectiveScan(torch.autograd.Function):
         state: Tensor,
         reverse: bool,
     ) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(x, dt, A, B, C, D, z, state)
-        ctx.reverse = reverse
-        return _scan(x, dt, A, B, C, D, z, state, reverse)
+        kept = torch.empty(_items(x) * -(-x.shape[1] // _SEGMENT) * _STATE)
+        ctx.save_for_backward(x, dt, A, B, C, D, z, kept)
+        ctx.reverse, ctx.state_dtype = reverse, state.dtype
+        return _scan(x, dt, A, B, C, D, z, state, kept.numpy(), reverse)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        saved = ctx.saved_tensors
-        x, dt, A, B, C, D, z, state = (tensor.float() for tensor in saved)
-        dout, dfinal = grads[0].float(), grads[1].float()
-        opening = torch.sigmoid(z)
-        gate = z * opening
-        batch, length, channels = x.shape
-        blocks = -(-channels // _LANES)
-        dx, ddelta, y = torch.empty(x.shape), torch.empty(x.shape), torch.empty(x.shape)
-        dA = torch.zeros(batch, *A.shape)
-        dB = torch.zeros(blocks, batch, length, STATES)
-        dC = torch.zeros_like(dB)
-        dstate = dfinal.clone(memory_format=torch.contiguous_format)
-        dy = dout * gate
-        operands = _arrays(x, functional.softplus(dt), A, B, C, D, state, dy)
-        results = [tensor.numpy() for tensor in (dx, ddelta, dA, dB, dC, dstate, y)]
-        run_in_slices(
-            lambda start, end: _backward(*operands, *results, ctx.reverse, start, end), _items(operands[0])
+        *operands, kept = ctx.saved_tensors
+        x, _, A, B = operands[:4]
+        parts = slices(_items(x))
+        dx, ddt, dz = (torch.empty(x.shape) for _ in range(3))
+        dA, dD = torch.zeros(len(x), *A.shape), torch.zeros(len(x), len(A))
+        dB, dC = (torch.zeros(len(parts), *B.shape) for _ in range(2))
+        dstate = grads[1].float().clone(memory_format=torch.contiguous_format)
+        arrays = _flat(*operands, kept, grads[0])
+        before, after = _flat(dx, ddt, dA), _flat(dD, dz, dstate)
+        run_all(
+            [
+                partial(
+                    _backward,
+                    tuple(x.shape[1:]),
+                    *arrays,
+                    *before,
+                    *_flat(dB[i], dC[i]),
+                    *after,
+                    ctx.reverse,
+                    *part,
+                )
+                for i, part in enumerate(parts)
+            ]
         )
-        ddt = ddelta * torch.sigmoid(dt)
-        dz = dout * y * (opening + gate * (1 - opening))
-        dD = (dy * x).sum((0, 1))
-        gradients = (dx, ddt, dA.sum(0), dB.sum(0), dC.sum(0), dD, dz, dstate)
-        typed = (gradient.to(operand.dtype) for gradient, operand in zip(gradients, saved, strict=True))
-        return (*typed, None)
+        gradients = (dx, ddt, dA.sum(0), dB.sum(0), dC.sum(0), dD.sum(0), dz)
+        typed = (gradient.to(operand.dtype) for gradient, operand in zip(gradients, operands, strict=True))
+        return (*typed, dstate.to(ctx.state_dtype), None)

@@ -6,15 +6,15 @@ it as PyTorch's operations do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import TypeVar
 
 import torch
 
-__all__ = ["run_in_slices", "set_threads", "side_by_side"]
+__all__ = ["run_all", "run_in_slices", "set_threads", "side_by_side", "slices"]
 
 _SLICES_PER_THREAD = 2
 
@@ -45,14 +45,23 @@ def run_in_slices(work: Callable[[int, int], None], items: int, *, least: int = 
         items: How many there are.
         least: Items worth a thread of their own.
     """
+    run_all([partial(work, *part) for part in slices(items, least=least)])
+
+
+def slices(items: int, *, least: int = 1) -> list[tuple[int, int]]:
+    """Bounds of the slices of range(items) that threads can share out among them."""
     threads = torch.get_num_threads()
-    slices = min(items // least, threads * _SLICES_PER_THREAD)
-    if threads == 1 or slices <= 1:
-        work(0, items)
+    count = 1 if threads == 1 else max(1, min(items // least, threads * _SLICES_PER_THREAD))
+    return list(pairwise(items * i // count for i in range(count + 1)))
+
+
+def run_all(work: Sequence[Callable[[], None]]) -> None:
+    """Call each, in parallel."""
+    if len(work) == 1:
+        work[0]()
         return
-    bounds = [items * i // slices for i in range(slices + 1)]
-    pool = _pool(threads)
-    for done in [pool.submit(work, a, b) for a, b in pairwise(bounds)]:
+    pool = _pool(torch.get_num_threads())
+    for done in [pool.submit(one) for one in work]:
         done.result()
 
 
