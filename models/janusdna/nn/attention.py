@@ -83,7 +83,9 @@ class CausalSelfAttention(nn.Module):
     def begin(self, h: Tensor, length: int) -> AttentionState:
         """The state before the first chunk of sequences of `length`, for chunks like h, (B, t, d)."""
         batch, _, size = h.shape
-        buffer = h.new_empty(2, batch, self.num_heads, length, size // self.num_heads)
+        buffer = self.projections.k_proj.weight.new_empty(
+            2, batch, self.num_heads, length, size // self.num_heads
+        )
         return AttentionState(buffer[0], buffer[1])
 
     def forward(self, h: Tensor, state: AttentionState | None = None) -> Tensor:

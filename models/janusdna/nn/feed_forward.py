@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from janusdna.ops.backends import Kernels
 
@@ -46,8 +45,7 @@ class Routing(NamedTuple):
 class MixtureOfExperts(nn.Module):
     """Each token goes through its best experts, weighted by the router's softmax over all of them.
 
-    The weights are not renormalised and no token is dropped. Tokens are sorted by expert, so that
-    each expert is one product over its own tokens.
+    The weights are not renormalised and no token is dropped.
 
     Source: Fedus et al., arXiv 2101.03961; sizes as in Jamba, arXiv 2403.19887.
     """
@@ -71,18 +69,7 @@ class MixtureOfExperts(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Routing]:
         """(B, T, d) in and out, and the routing of its B * T tokens."""
         tokens = x.flatten(0, -2)
-        logits = self.router(tokens)
-        probabilities = logits.softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
-        weights, choices = probabilities.topk(self.experts_per_token, dim=-1)
-        order = choices.flatten().argsort(stable=True)
-        visiting = tokens[order // self.experts_per_token]
-        loads = torch.bincount(choices.flatten(), minlength=len(self.down_proj)).tolist()
-        answers = torch.cat([self._expert(e, part) for e, part in enumerate(visiting.split(loads))])
-        by_token = torch.empty_like(answers).index_copy(0, order, answers)
-        by_token = by_token.unflatten(0, (-1, self.experts_per_token))
-        mixed = (by_token * weights[..., None].to(x.dtype)).sum(dim=1)
+        mixed, probabilities, choices = self.kernels.mixture(
+            tokens, self.router(tokens), self.gate_up_proj, self.down_proj, self.experts_per_token
+        )
         return mixed.view_as(x), Routing(probabilities, choices)
-
-    def _expert(self, expert: int, tokens: Tensor) -> Tensor:
-        rows = functional.linear(tokens, self.gate_up_proj[expert])
-        return functional.linear(self.kernels.swiglu(rows), self.down_proj[expert])

@@ -58,9 +58,9 @@ class JanusFusion(nn.Module):
         kernels: Kernels,
     ) -> None:
         super().__init__()
-        self.attention_norm = RMSNorm(hidden_size, eps=eps)
+        self.attention_norm = RMSNorm(hidden_size, eps=eps, kernels=kernels)
         self.attention = QueryKeyValue(hidden_size=hidden_size)
-        self.feed_forward_norm = RMSNorm(hidden_size, eps=eps)
+        self.feed_forward_norm = RMSNorm(hidden_size, eps=eps, kernels=kernels)
         self.feed_forward = SwiGLU(
             hidden_size=hidden_size, intermediate_size=intermediate_size, kernels=kernels
         )
@@ -122,7 +122,7 @@ class JanusFusion(nn.Module):
             at += len(edit.forward) + len(edit.backward)
         mixed = torch.cat([self._attend(q, far, view) for view in views], dim=2)
         asking = rows[torch.cat([view.queries for view in views])]
-        fused = self._finish(asking, join_heads(mixed)[0].to(rows.dtype))
+        fused = self._finish(asking, join_heads(mixed)[0].to(self.attention.o_proj.weight.dtype))
         fused = fused * torch.cat([view.exists for view in views])[:, None]
         parts = [sum(part.chunk(2)) for part in fused.split([len(view.queries) for view in views])]
         return parts[0], parts[1:]

@@ -79,9 +79,9 @@ class MambaMixer(nn.Module):
         self.projections = projections
         self.conv = nn.Conv1d(inner_size, inner_size, conv_kernel, groups=inner_size)
         self.x_proj = nn.Linear(inner_size, dt_rank + 2 * state_size, bias=False)
-        self.dt_norm = RMSNorm(dt_rank, eps=eps)
-        self.B_norm = RMSNorm(state_size, eps=eps)
-        self.C_norm = RMSNorm(state_size, eps=eps)
+        self.dt_norm = RMSNorm(dt_rank, eps=eps, kernels=kernels)
+        self.B_norm = RMSNorm(state_size, eps=eps, kernels=kernels)
+        self.C_norm = RMSNorm(state_size, eps=eps, kernels=kernels)
         self.dt_proj = nn.Linear(dt_rank, inner_size)
         self.A_log = nn.Parameter(torch.arange(1.0, state_size + 1).log().repeat(inner_size, 1))
         self.D = nn.Parameter(torch.ones(inner_size))
@@ -91,7 +91,7 @@ class MambaMixer(nn.Module):
     def begin(self, h: Tensor, length: int) -> MambaState:
         """The state before the first chunk of sequences of `length`, for chunks like h, (B, t, d)."""
         inner, states = self.A_log.shape
-        tail = h.new_zeros(h.shape[0], self.conv.kernel_size[0] - 1, inner)
+        tail = self.conv.weight.new_zeros(h.shape[0], self.conv.kernel_size[0] - 1, inner)
         return MambaState(tail, self.A_log.new_zeros(h.shape[0], inner, states))
 
     def forward(self, h: Tensor, state: MambaState | None = None) -> Tensor:
@@ -122,7 +122,8 @@ class MambaMixer(nn.Module):
         before = None if state is None else state.tail
         if state is not None:
             kept = state.tail.shape[1]
-            rows = torch.cat((x, state.tail) if self.reverse else (state.tail, x), dim=1)
-            state.tail = rows[:, :kept] if self.reverse else rows[:, rows.shape[1] - kept :]
+            last = x[:, :kept] if self.reverse else x[:, -kept:]
+            rows = torch.cat((last, state.tail) if self.reverse else (state.tail, last), dim=1)
+            state.tail = rows[:, :kept] if self.reverse else rows[:, -kept:]
         u: Tensor = self.kernels.conv(x, self.conv.weight[:, 0], self.conv.bias, before, reverse=self.reverse)
         return u

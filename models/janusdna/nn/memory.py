@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from janusdna.nn.stream import LayerStates
+from janusdna.ops.reference import accumulation_dtype
 
 __all__ = ["WindowMemory"]
 
@@ -69,5 +70,5 @@ class WindowMemory:
         """With room for keys and values of `dtype`, and for neighbours as `like`, (..., d)."""
         (batch, length), size = ids.shape, like.shape[-1]
         buffer = like.new_empty(2, batch, heads, 2 * length, size // heads, dtype=dtype)
-        neighbours = like.new_zeros(*targets.shape, 2, size)
+        neighbours = like.new_zeros(*targets.shape, 2, size, dtype=accumulation_dtype(like.dtype))
         return cls(ids, targets, buffer[0], buffer[1], neighbours)

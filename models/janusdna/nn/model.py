@@ -90,7 +90,7 @@ class JanusDNA(nn.Module):
             eps=config.rms_norm_eps,
             kernels=kernels,
         )
-        self.final_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.final_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, kernels=kernels)
         self.final_mlp = _final_mlp(config.hidden_size) if config.final_mlp else None
         self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.init_weights()
@@ -289,10 +289,14 @@ class JanusDNA(nn.Module):
         return total, total - round(idle * in_experts)
 
     def cast(self, dtype: torch.dtype) -> JanusDNA:
-        """Convert to `dtype` in place; A_log and D keep float32 where `dtype` is narrower."""
+        """Convert to `dtype` in place.
+
+        Where `dtype` is narrower than float32, the recurrence's A_log and D keep float32, and so does all
+        that follows the fusion: it is read at few positions, and differences of its logits are scores.
+        """
         exact = torch.promote_types(dtype, torch.float32)
         for name, parameter in self.named_parameters():
-            keep = name.endswith((".A_log", ".D"))
+            keep = name.endswith((".A_log", ".D")) or name.startswith(("final_", "head."))
             parameter.data = parameter.data.to(exact if keep else dtype)
         return self
 
@@ -358,6 +362,7 @@ def _stream(
                 _feed_forward(config, kernels, layer),
                 hidden_size=config.hidden_size,
                 eps=config.rms_norm_eps,
+                kernels=kernels,
             )
             for layer, projections in enumerate(shared)
         ],

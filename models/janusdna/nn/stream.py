@@ -16,6 +16,8 @@ from janusdna.nn.attention import CausalSelfAttention
 from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
 from janusdna.nn.mamba import MambaMixer
 from janusdna.nn.norm import RMSNorm
+from janusdna.ops.backends import Kernels
+from janusdna.ops.reference import accumulation_dtype
 
 __all__ = ["Chunk", "LayerStates", "Stream", "StreamLayer"]
 
@@ -43,12 +45,18 @@ class StreamLayer(nn.Module):
     """h = h + mixer(norm(h)); h = h + feed_forward(norm(h))."""
 
     def __init__(
-        self, mixer: Mixer, feed_forward: SwiGLU | MixtureOfExperts, *, hidden_size: int, eps: float
+        self,
+        mixer: Mixer,
+        feed_forward: SwiGLU | MixtureOfExperts,
+        *,
+        hidden_size: int,
+        eps: float,
+        kernels: Kernels,
     ) -> None:
         super().__init__()
-        self.mixer_norm = RMSNorm(hidden_size, eps=eps)
+        self.mixer_norm = RMSNorm(hidden_size, eps=eps, kernels=kernels)
         self.mixer = mixer
-        self.feed_forward_norm = RMSNorm(hidden_size, eps=eps)
+        self.feed_forward_norm = RMSNorm(hidden_size, eps=eps, kernels=kernels)
         self.feed_forward = feed_forward
 
     def forward(self, h: Tensor, state: object | None = None) -> tuple[Tensor, Routing | None]:
@@ -98,6 +106,7 @@ class Stream(nn.Module):
             spans.reverse()
         for start, end in spans:
             h = embedding(ids[:, start:end])
+            h = h.to(accumulation_dtype(h.dtype))
             if carried is None and (cuts or kept is not None):
                 carried = [mixer.begin(h, ids.shape[1]) for mixer in self._mixers]
             if kept is not None and carried is not None:

@@ -18,10 +18,10 @@ from janusdna.ops import fusion, reference
 
 __all__ = ["OPERATIONS", "REFERENCE", "Kernel", "Kernels", "choose_kernels"]
 
-OPERATIONS = ("scan", "conv", "swiglu", "fusion")
+OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
 
-# Activations of a chunk stay near a core's second-level cache: 8,192 tokens at d = 24, 2,730 at d = 72.
-_CPU_CHUNK_VALUES = 3 << 16
+# Few enough rows that activations stay in the caches, many enough that calls do not count: 4,551 at d = 72.
+_CPU_CHUNK_VALUES = 5 << 16
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,16 @@ class Kernels:
     """The kernels of one model, an operation each.
 
     Attributes:
-        scan, conv, swiglu, fusion: As in `reference`.
+        scan, conv, norm, swiglu, mixture, fusion: As in `reference`.
         chunk_values: Values of the residual stream (tokens of a batch times d) that walk through the
             layers together when no gradient is wanted; None for whole windows.
     """
 
     scan: Kernel
     conv: Kernel
+    norm: Kernel
     swiglu: Kernel
+    mixture: Kernel
     fusion: Kernel
     chunk_values: int | None = None
 
@@ -73,7 +75,9 @@ class Kernels:
 _PLAIN: dict[str, Callable[..., Any]] = {
     "scan": reference.selective_scan,
     "conv": reference.conv_silu,
+    "norm": reference.rms_norm,
     "swiglu": reference.swiglu,
+    "mixture": reference.mixture,
     "fusion": reference.janus_attention,
 }
 
@@ -82,12 +86,13 @@ def _plain(operation: str, reason: str) -> Kernel:
     return Kernel("reference", reason, _PLAIN[operation])
 
 
-REFERENCE = Kernels(
-    scan=_plain("scan", "asked for"),
-    conv=_plain("conv", "asked for"),
-    swiglu=_plain("swiglu", "asked for"),
-    fusion=_plain("fusion", "asked for"),
-)
+def _plain_but(reason: str, **chosen: Kernel) -> Kernels:
+    """The reference for all operations but the chosen ones."""
+    kernels: dict[str, Any] = {operation: _plain(operation, reason) for operation in OPERATIONS}
+    return Kernels(**kernels | chosen)
+
+
+REFERENCE = _plain_but("asked for")
 
 
 def choose_kernels(device: torch.device, dtype: torch.dtype, *, states: int) -> Kernels:
@@ -103,12 +108,12 @@ def choose_kernels(device: torch.device, dtype: torch.dtype, *, states: int) -> 
     four_flash = Kernel("four-flash", "PyTorch has a flash kernel for CPUs", fusion.janus_attention)
     if dtype == torch.float64:
         reason = "the Numba kernels compute in float32"
-        return Kernels(_plain("scan", reason), _plain("conv", reason), _plain("swiglu", reason), four_flash)
+        return _plain_but(reason, fusion=four_flash)
     return _cpu_kernels(states, four_flash)
 
 
 def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
-    from janusdna.ops import conv_cpu, scan_cpu, swiglu_cpu
+    from janusdna.ops import conv_cpu, mixture_cpu, norm_cpu, scan_cpu, swiglu_cpu
 
     reason = "the device is a CPU"
     scan = Kernel("numba", reason, scan_cpu.selective_scan)
@@ -117,7 +122,9 @@ def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
     return Kernels(
         scan=scan,
         conv=Kernel("numba", reason, conv_cpu.conv_silu),
+        norm=Kernel("numba", reason, norm_cpu.rms_norm),
         swiglu=Kernel("numba", reason, swiglu_cpu.swiglu),
+        mixture=Kernel("numba", reason, mixture_cpu.mixture),
         fusion=four_flash,
         chunk_values=_CPU_CHUNK_VALUES,
     )
@@ -126,10 +133,10 @@ def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
 def _cuda_kernels() -> Kernels:
     from janusdna.ops import flex
 
-    return Kernels(
+    return _plain_but(
+        "PyTorch's own kernels",
         scan=_installed("scan", "mamba-ssm", "mamba_ssm", "selective_scan"),
         conv=_installed("conv", "causal-conv1d", "causal_conv1d", "conv_silu"),
-        swiglu=_plain("swiglu", "PyTorch's own kernels"),
         fusion=Kernel("flex-attention", "the device is CUDA", partial(flex.janus_attention, compiled=True)),
     )
 

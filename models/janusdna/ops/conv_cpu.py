@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from janusdna.ops.arrays import flat, is_native
 from janusdna.ops.numba_math import aligned, compiled, sigmoid, silu
 from janusdna.ops.simd import LANES, load, spread, store
 from janusdna.ops.threads import run_in_slices
@@ -111,14 +112,10 @@ def conv_silu(
     return out
 
 
-def _flat(*tensors: Tensor) -> list[Any]:
-    return [tensor.detach().float().contiguous().view(-1).numpy() for tensor in tensors]
-
-
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, before: Tensor, reverse: bool) -> Tensor:
-    y = torch.empty(x.shape, dtype=torch.float32)
+    y = torch.empty(x.shape, dtype=x.dtype if is_native(x.dtype) else torch.float32)
     sizes = (*x.shape[1:], weight.shape[1])
-    work = partial(_forward, sizes, *_flat(x, weight.T, bias, before, y), reverse)
+    work = partial(_forward, sizes, *flat(x, weight.T, bias, before, y), reverse)
     run_in_slices(work, x.shape[0] * -(-x.shape[1] // _ROWS))
     return y.to(x.dtype)
 
@@ -137,7 +134,7 @@ class _ConvSilu(torch.autograd.Function):
         sizes = (*x.shape[1:], weight.shape[1])
         dx, dbefore = torch.zeros(x.shape), torch.zeros(before.shape)
         dweight, dbias = torch.zeros(batch, sizes[2], channels), torch.zeros(batch, channels)
-        arrays = _flat(x, weight.T, bias, before, grads[0], dx, dweight, dbias, dbefore)
+        arrays = flat(x, weight.T, bias, before, grads[0], dx, dweight, dbias, dbefore)
         run_in_slices(partial(_backward, sizes, *arrays, ctx.reverse), batch * -(-channels // LANES))
         gradients = (dx, dweight.sum(0).T, dbias.sum(0), dbefore)
         typed = (

@@ -16,6 +16,8 @@ __all__ = [
     "conv_silu",
     "janus_attention",
     "janus_mask",
+    "mixture",
+    "rms_norm",
     "selective_scan",
     "swiglu",
 ]
@@ -98,6 +100,16 @@ def conv_silu(
     return functional.silu(out)
 
 
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Rows x / sqrt(mean(x^2) + eps) in at least float32, times a weight; in the weight's dtype.
+
+    Source: Zhang and Sennrich, arXiv 1910.07467.
+    """
+    exact = x.to(accumulation_dtype(x.dtype))
+    scale = torch.rsqrt(exact.square().mean(-1, keepdim=True) + eps)
+    return (exact * scale).to(weight.dtype) * weight
+
+
 def swiglu(gate_up: Tensor) -> Tensor:
     """silu(gate) * up of rows [gate, up]: (..., 2m) to (..., m).
 
@@ -105,6 +117,43 @@ def swiglu(gate_up: Tensor) -> Tensor:
     """
     gate, up = gate_up.chunk(2, dim=-1)
     return functional.silu(gate) * up
+
+
+def mixture(
+    tokens: Tensor, logits: Tensor, gate_up: Tensor, down: Tensor, experts_per_token: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each token through its best experts, weighted by the router's softmax over all of them.
+
+    The weights are not renormalised and no token is dropped. Tokens are sorted by expert, so that each
+    expert is one product over its own tokens.
+
+    Args:
+        tokens: (n, d).
+        logits: The router's, (n, E).
+        gate_up: The experts' rows of gate and up, (E, 2m, d).
+        down: (E, d, m).
+        experts_per_token: How many a token visits.
+
+    Returns:
+        The weighted sum, (n, d); the router's probabilities, (n, E); its choices, the best first,
+        (n, experts_per_token).
+
+    Source: Fedus et al., arXiv 2101.03961.
+    """
+    probabilities = logits.softmax(-1, dtype=accumulation_dtype(logits.dtype))
+    weights, choices = probabilities.topk(experts_per_token, dim=-1)
+    order = choices.flatten().argsort(stable=True)
+    visiting = tokens[order // experts_per_token]
+    loads = torch.bincount(choices.flatten(), minlength=len(down)).tolist()
+    answers = torch.cat(
+        [
+            functional.linear(swiglu(functional.linear(rows, gate_up[e])), down[e])
+            for e, rows in enumerate(visiting.split(loads))
+        ]
+    )
+    by_token = torch.empty_like(answers).index_copy(0, order, answers)
+    by_token = by_token.unflatten(0, (-1, experts_per_token))
+    return (by_token * weights[..., None].to(tokens.dtype)).sum(dim=1), probabilities, choices
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, *, prefix: int = 0) -> Tensor:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from janusdna.ops.arrays import flat, is_native
 from janusdna.ops.numba_math import LOG2E, aligned, compiled, sigmoid, silu, softplus
 from janusdna.ops.simd import LANES, exp2, load, spread, store, totals
 from janusdna.ops.threads import run_all, run_in_slices, slices
@@ -285,11 +286,6 @@ def selective_scan(
     return y, final_state
 
 
-def _flat(*tensors: Tensor) -> list[Any]:
-    """Flat float32 arrays, sharing memory where the tensors are float32 and contiguous already."""
-    return [tensor.detach().float().contiguous().view(-1).numpy() for tensor in tensors]
-
-
 def _items(x: Tensor) -> int:
     return int(x.shape[0] * -(-x.shape[2] // LANES))
 
@@ -307,8 +303,8 @@ def _scan(
     reverse: bool,
 ) -> tuple[Tensor, Tensor]:
     final = state.detach().float().clone(memory_format=torch.contiguous_format)
-    y = torch.empty(x.shape, dtype=torch.float32)
-    arrays = (*_flat(x, dt, A.float() * float(LOG2E), B, C, D, z, final, y), kept)
+    y = torch.empty(x.shape, dtype=x.dtype if is_native(x.dtype) else torch.float32)
+    arrays = (*flat(x, dt, A.float() * float(LOG2E), B.float(), C.float(), D.float(), z, final, y), kept)
     run_in_slices(partial(_forward, tuple(x.shape[1:]), *arrays, reverse), _items(x))
     return y.to(x.dtype), final
 
@@ -335,14 +331,14 @@ class _SelectiveScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         *operands, kept = ctx.saved_tensors
-        x, _, A, B = operands[:4]
+        x, dt, A, B, C, D, z = operands
         parts = slices(_items(x))
         dx, ddt, dz = (torch.empty(x.shape) for _ in range(3))
         dA, dD = torch.zeros(len(x), *A.shape), torch.zeros(len(x), len(A))
         dB, dC = (torch.zeros(len(parts), *B.shape) for _ in range(2))
         dstate = grads[1].float().clone(memory_format=torch.contiguous_format)
-        arrays = _flat(*operands, kept, grads[0])
-        before, after = _flat(dx, ddt, dA), _flat(dD, dz, dstate)
+        arrays = flat(x, dt, A, B.float(), C.float(), D.float(), z, kept, grads[0])
+        before, after = flat(dx, ddt, dA), flat(dD, dz, dstate)
         run_all(
             [
                 partial(
@@ -350,7 +346,7 @@ class _SelectiveScan(torch.autograd.Function):
                     tuple(x.shape[1:]),
                     *arrays,
                     *before,
-                    *_flat(dB[i], dC[i]),
+                    *flat(dB[i], dC[i]),
                     *after,
                     ctx.reverse,
                     *part,

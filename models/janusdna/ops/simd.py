@@ -4,9 +4,9 @@ Whether LLVM turns a loop into SIMD code depends on aliasing, trip counts and th
 host for. A value of this type is one AVX-512 register, or several smaller ones where there are no such,
 whatever the code around it.
 
-In kernels: `load`, `store`, `spread`, `+ - * /`, `maximum`, `choose`, `absolute`, `exp2`, `totals`. Products
-may be fused into additions; nothing else is reordered. Kernels must not be compiled with fastmath, which
-`exp2` would not survive.
+In kernels: `load`, `store`, `spread`, `+ - * /`, `maximum`, `choose`, `absolute`, `exp2`, `sum_of`, `totals`.
+Products may be fused into additions; nothing else is reordered. Kernels must not be compiled with fastmath,
+which `exp2` would not survive.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "absolute", "choose", "exp2", "load", "maximum", "spread", "store", "totals"]
+__all__ = ["LANES", "absolute", "choose", "exp2", "load", "maximum", "spread", "store", "sum_of", "totals"]
 
 LANES = 16
 
@@ -30,6 +30,7 @@ _INT = ir.IntType(32)
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(_INT, LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
+_SHORTS = ir.VectorType(ir.IntType(16), LANES)
 _FUSED = ("contract", "nsz")
 
 # 2^f on [-1/2, 1/2]: minimax in relative error with value 1 at 0, 2e-9 before rounding.
@@ -89,7 +90,25 @@ def _first(builder: Any, count: Any) -> Any:
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _FLOATS.as_pointer())
+    kind = _SHORTS if array_type.dtype == types.uint16 else _FLOATS
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
+
+
+def _repeat(number: int) -> Any:
+    return ir.Constant(_INTS, [number] * LANES)
+
+
+def _from_bfloat16(builder: Any, shorts: Any) -> Any:
+    return builder.bitcast(builder.shl(builder.zext(shorts, _INTS), _repeat(16)), _FLOATS)
+
+
+def _to_bfloat16(builder: Any, floats: Any) -> Any:
+    """Rounded to nearest, ties to even; NaN stays one."""
+    bits = builder.bitcast(floats, _INTS)
+    odd = builder.and_(builder.lshr(bits, _repeat(16)), _repeat(1))
+    rounded = builder.add(bits, builder.add(odd, _repeat(0x7FFF)))
+    bits = builder.select(builder.fcmp_unordered("uno", floats, floats), _repeat(0x7FC00000), rounded)
+    return builder.trunc(builder.lshr(bits, _repeat(16)), _SHORTS)
 
 
 @_intrinsic
@@ -100,12 +119,20 @@ def spread(typing: Any, value: Any) -> Any:
 
 @_intrinsic
 def load(typing: Any, flat: Any, index: Any, count: Any) -> Any:
-    """`count` values of a flat array from `index` on, and zeros in the lanes that remain."""
+    """`count` values of a flat array from `index` on, and zeros in the lanes that remain.
+
+    An array of uint16 holds bfloat16.
+    """
 
     def generate(context: Any, builder: Any, called: Any, args: Any) -> Any:
         array, at, number = args
         pointer = _pointer(context, builder, called.args[0], array, at)
-        rest = (ir.Constant(_INT, 4), _first(builder, number), _constant(0))
+        mask = _first(builder, number)
+        if called.args[0].dtype == types.uint16:
+            rest = (ir.Constant(_INT, 2), mask, ir.Constant(_SHORTS, [0] * LANES))
+            shorts = _call(builder, "llvm.masked.load.v16i16.p0", _SHORTS, pointer, *rest)
+            return _from_bfloat16(builder, shorts)
+        rest = (ir.Constant(_INT, 4), mask, _constant(0))
         return _call(builder, "llvm.masked.load.v16f32.p0", _FLOATS, pointer, *rest)
 
     return _lanes(flat, types.intp, types.intp), generate
@@ -113,13 +140,16 @@ def load(typing: Any, flat: Any, index: Any, count: Any) -> Any:
 
 @_intrinsic
 def store(typing: Any, flat: Any, index: Any, count: Any, value: Any) -> Any:
-    """The first `count` lanes to a flat array from `index` on."""
+    """The first `count` lanes to a flat array from `index` on; rounded to bfloat16 in one of uint16."""
 
     def generate(context: Any, builder: Any, called: Any, args: Any) -> Any:
         array, at, number, lanes = args
         pointer = _pointer(context, builder, called.args[0], array, at)
-        rest = (ir.Constant(_INT, 4), _first(builder, number))
-        _call(builder, "llvm.masked.store.v16f32.p0", ir.VoidType(), lanes, pointer, *rest)
+        name, size = "llvm.masked.store.v16f32.p0", 4
+        if called.args[0].dtype == types.uint16:
+            name, size, lanes = "llvm.masked.store.v16i16.p0", 2, _to_bfloat16(builder, lanes)
+        rest = (ir.Constant(_INT, size), _first(builder, number))
+        _call(builder, name, ir.VoidType(), lanes, pointer, *rest)
         return context.get_dummy_value()
 
     return types.void(flat, types.intp, types.intp, _lanes), generate
@@ -147,6 +177,20 @@ def absolute(typing: Any, a: Any) -> Any:
     return _lanes(_lanes), lambda context, builder, _, args: _call(
         builder, "llvm.fabs.v16f32", _FLOATS, args[0]
     )
+
+
+@_intrinsic
+def sum_of(typing: Any, a: Any) -> Any:
+    """The sum of all lanes, as a number."""
+
+    def generate(context: Any, builder: Any, called: Any, args: Any) -> Any:
+        lanes = args[0]
+        for distance in (8, 4, 2, 1):
+            turned = ir.Constant(_INTS, [(lane + distance) % LANES for lane in range(LANES)])
+            lanes = builder.fadd(lanes, builder.shuffle_vector(lanes, lanes, turned))
+        return builder.extract_element(lanes, ir.Constant(_INT, 0))
+
+    return types.float32(_lanes), generate
 
 
 @_intrinsic
@@ -191,7 +235,7 @@ def exp2(typing: Any, z: Any) -> Any:
         for coefficient in _EXP2[-2::-1]:
             product = builder.fmul(value, fraction, flags=_FUSED)
             value = builder.fadd(product, _constant(coefficient), flags=_FUSED)
-        exponent = builder.shl(builder.bitcast(rounded, _INTS), ir.Constant(_INTS, [23] * LANES))
+        exponent = builder.shl(builder.bitcast(rounded, _INTS), _repeat(23))
         return builder.bitcast(builder.add(builder.bitcast(value, _INTS), exponent), _FLOATS)
 
     return _lanes(_lanes), generate

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from janusdna.ops import reference
+from janusdna.ops.arrays import flat, is_native
 from janusdna.ops.numba_math import compiled, silu
 from janusdna.ops.simd import LANES, load, store
 from janusdna.ops.threads import run_in_slices
@@ -28,12 +29,12 @@ def _forward(rows: Any, width: int, out: Any, start: int, end: int) -> None:
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
-    """As `reference.swiglu`; in float32, and by the reference where a gradient is wanted."""
-    if torch.is_grad_enabled() or gate_up.dtype != torch.float32:
+    """As `reference.swiglu`; by the reference where a gradient is wanted."""
+    if torch.is_grad_enabled() or not is_native(gate_up.dtype):
         return reference.swiglu(gate_up)
     width = gate_up.shape[-1] // 2
     out = gate_up.new_empty(*gate_up.shape[:-1], width)
-    work = partial(_forward, gate_up.contiguous().view(-1).numpy(), width, out.view(-1).numpy())
+    work = partial(_forward, *flat(gate_up), width, *flat(out))
     rows, least = out.numel() // max(1, width), _VALUES_WORTH_A_THREAD // max(1, width)
     run_in_slices(work, rows, least=max(1, least))
     return out

@@ -1,0 +1,220 @@
+"""Edited windows read from the unedited one's states, against full passes over each edited window."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from janusdna import SequenceError
+from janusdna.nn import model as model_module
+from janusdna.nn.blocks import blocks_of
+from janusdna.nn.edits import Edit, backward_walk, cut_points, forward_walk
+from janusdna.nn.model import JanusDNA
+from janusdna.ops.backends import REFERENCE, Kernels
+from janusdna.reader import load
+
+Make = Callable[..., JanusDNA]
+Draw = Callable[[int, int], Tensor]
+
+
+def edit(length: int, row: int, start: int, size: int, ids: list[int], span: int) -> Edit:
+    end = start + size
+    return Edit(
+        row, start, end, torch.tensor(ids, dtype=torch.long), max(0, start - span), min(length, end + span)
+    )
+
+
+def edits_of(length: int, span: int, rows: int = 2) -> list[Edit]:
+    """Of every kind, at both ends and in the middle, one base apart and at one place."""
+    middle = length // 2
+    wanted = [(p, 1, [7 + p % 4]) for p in (0, 1, middle, middle + 1, length - 1)]
+    wanted += [(middle, 1, [8]), (middle, 1, [9]), (middle - 1, 3, [10, 7, 8])]
+    wanted += [(p, 0, [9, 9, 8, 7, 10]) for p in (0, middle, length)]
+    wanted += [(0, length // 3, []), (middle, length // 3, [8]), (length - length // 3, length // 3, [])]
+    kept = [(p, r, ids) for p, r, ids in wanted if p + r <= length and length + len(ids) - r >= 3]
+    return [edit(length, i % rows, p, r, ids, span) for i, (p, r, ids) in enumerate(kept)]
+
+
+def targets_for(edits: list[Edit], rows: int) -> Tensor:
+    """What the edits read, by row, the shorter rows filled up with their last."""
+    needed = [
+        sorted({p for e in edits if e.row == row for p in range(e.first, e.last)}) for row in range(rows)
+    ]
+    most = max(map(len, needed))
+    return torch.tensor([(at + [at[-1] if at else 0] * most)[:most] for at in needed])
+
+
+def compare(network: JanusDNA, ids: Tensor, edits: list[Edit], tolerance: float) -> None:
+    """All predictions against full passes over each window, edited or not."""
+    targets, found = targets_for(edits, len(ids)), {}
+    with torch.inference_mode():
+        plain = network.read(ids, targets, edits, lambda i, prediction: found.__setitem__(i, prediction))
+        whole = network(ids)
+        for name in ("hidden", "logits"):
+            expected = getattr(whole, name)[torch.arange(len(ids))[:, None], targets]
+            assert (getattr(plain, name) - expected).abs().max() <= tolerance
+        assert sorted(found) == list(range(len(edits)))
+        for i, change in enumerate(edits):
+            window = ids[change.row]
+            edited = torch.cat((window[: change.start], change.ids, window[change.end :]))[None]
+            full = network(edited)
+            for name in ("hidden", "logits"):
+                expected = getattr(full, name)[0, change.first : change.stop]
+                assert getattr(found[i], name).shape == expected.shape
+                error = (getattr(found[i], name) - expected).abs().max()
+                assert error <= tolerance, f"{change}: {name} off by {error}"
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that short windows have several blocks, cuts and batches."""
+    for name, value in {"_MIN_BLOCK": 9, "_CLOSEST_CUTS": 8, "_EDITED_BASES": 60, "_MIN_CHUNK": 16}.items():
+        monkeypatch.setattr(model_module, name, value)
+
+
+@pytest.mark.parametrize("attention_layers", [(2,), ()], ids=["midattn", "nomidattn"])
+@pytest.mark.parametrize("chunk", [None, 16], ids=["whole", "chunks"])
+@pytest.mark.parametrize(("length", "span"), [(3, 2), (4, 1), (7, 3), (40, 5), (101, 30)])
+def test_edits_equal_full_passes(
+    make_network: Make,
+    random_ids: Draw,
+    small_pieces: None,
+    attention_layers: tuple[int, ...],
+    chunk: int | None,
+    length: int,
+    span: int,
+) -> None:
+    kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * 16 * chunk)
+    network = make_network(kernels, attention_layers=attention_layers).cast(torch.float64)
+    compare(network, random_ids(2, length), edits_of(length, span), 1e-11)
+
+
+@pytest.mark.parametrize("attention_layers", [(2,), ()], ids=["midattn", "nomidattn"])
+def test_edits_in_one_block_and_one_chunk(
+    make_network: Make, random_ids: Draw, attention_layers: tuple[int, ...]
+) -> None:
+    network = make_network(attention_layers=attention_layers).cast(torch.float64)
+    compare(network, random_ids(2, 90), edits_of(90, 12), 1e-11)
+
+
+@pytest.mark.parametrize("attention_layers", [(2,), ()], ids=["midattn", "nomidattn"])
+def test_edits_by_the_cpu_kernels(
+    make_network: Make, random_ids: Draw, cpu_kernels: Kernels, attention_layers: tuple[int, ...]
+) -> None:
+    network = make_network(cpu_kernels, attention_layers=attention_layers)
+    compare(network, random_ids(2, 700), edits_of(700, 40), 1e-4)
+
+
+@pytest.mark.parametrize("case", ["tiny-midattn-mlp", "tiny-nomidattn-mlp"])
+def test_edits_with_golden_weights(shared: Path, random_ids: Draw, case: str) -> None:
+    module = load(shared / "golden" / case, device="cpu").module
+    compare(module, random_ids(1, 1024), edits_of(1024, 128, rows=1), 1e-4)
+
+
+def test_an_edit_changes_what_is_read(make_network: Make, random_ids: Draw) -> None:
+    network, ids = make_network().cast(torch.float64), random_ids(1, 60)
+    change = edit(60, 0, 30, 1, [7 if ids[0, 30] != 7 else 8], 5)
+    found = {}
+    with torch.inference_mode():
+        plain = network.read(ids, torch.arange(60)[None], [change], lambda i, p: found.__setitem__(i, p))
+    difference = (found[0].logits - plain.logits[0, 25:36]).abs().amax(dim=1)
+    assert difference[5] <= 1e-12  # the site itself does not see its own base
+    assert (difference > 1e-3).sum() == 10
+
+
+def test_bases_of_an_edited_window() -> None:
+    window = torch.arange(100, 112)
+    for start, size, ids in [
+        (0, 0, [1, 2]),
+        (3, 2, [1, 2, 3]),
+        (5, 4, []),
+        (12, 0, [9]),
+        (11, 1, [9]),
+        (0, 12, [1]),
+    ]:
+        change = edit(12, 0, start, size, ids, 2)
+        edited = torch.cat((window[:start], torch.tensor(ids, dtype=torch.long), window[start + size :]))
+        for first in range(len(edited) + 1):
+            for last in range(first, len(edited) + 1):
+                assert torch.equal(change.bases(window, first, last), edited[first:last])
+
+
+def test_cuts_are_where_they_are_wanted_and_chunks_no_longer_than_allowed() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        length, longest, closest = (int(n) for n in generator.integers(1, (400, 120, 40)))
+        wanted = [int(at) for at in generator.integers(0, length + 1, generator.integers(0, 20))]
+        cuts = cut_points(length, longest=longest, wanted=wanted, closest=closest)
+        assert cuts[0] == 0
+        assert cuts[-1] == length
+        assert all(0 < b - a <= longest for a, b in pairwise(cuts))
+        for at in wanted:
+            assert at == length or any(0 <= at - cut < max(1, closest) for cut in cuts)
+
+
+def test_local_walks_begin_at_a_cut_and_hold_the_new_rows() -> None:
+    cuts = [0, 10, 25, 40]
+    for change in edits_of(40, 6, rows=1):
+        forward, backward = forward_walk(change, cuts), backward_walk(change, cuts, 40)
+        assert forward.cut in cuts
+        assert backward.cut in cuts
+        assert forward.cut == forward.start <= forward.first <= max(0, change.start - 1)
+        assert forward.last == change.stop - 1
+        assert backward.first == change.first + 1
+        assert change.end <= backward.last - change.shift <= backward.cut <= 40
+
+
+def test_blocks_hold_all_targets_and_all_edits() -> None:
+    generator = np.random.default_rng(1)
+    for _ in range(200):
+        length, widest = (int(n) for n in generator.integers((20, 3), (300, 60)))
+        edits = []
+        for index in range(int(generator.integers(0, 8))):
+            start = int(generator.integers(0, length))
+            size = int(generator.integers(0, length - start))
+            edits.append((index, edit(length, 0, start, size, [7], int(generator.integers(1, 9)))))
+        asked = set(generator.integers(0, length, 12).tolist())
+        asked |= {p for _, change in edits for p in range(change.first, change.last)}
+        targets = np.array(sorted(asked))
+        blocks = blocks_of(0, targets, edits, widest)
+        held = [targets[block.columns] for block in blocks]
+        assert set(np.concatenate(held).tolist()) == asked
+        assert sorted(i for block in blocks for i in block.edits) == list(range(len(edits)))
+        for block, columns in zip(blocks, held, strict=True):
+            assert block.low <= columns.min()
+            assert columns.max() < block.high
+            inside = [edits[i][1] for i in block.edits]
+            assert all(block.low <= change.first and change.last <= block.high for change in inside)
+            assert all(set(range(e.first, e.last)) <= set(columns.tolist()) for e in inside)
+            assert block.high - block.low <= max(widest, *(e.last - e.first for e in inside), 1)
+
+
+def test_keys_and_values_in_bfloat16(shared: Path, random_ids: Draw) -> None:
+    """Their rounding, 2^-8 of each at most, moves logits by little of what these differ by."""
+    path = shared / "golden" / "tiny-nomidattn-mlp"
+    exact, rough = (load(path, device="cpu", kv_dtype=dtype) for dtype in ("float32", "bfloat16"))
+    assert (exact.info.kv_dtype, rough.info.kv_dtype) == ("float32", "bfloat16")
+    assert rough.info.dtype == "float32"
+    ids, targets = random_ids(1, 2048), torch.arange(0, 2048, 64)[None]
+    one, other = exact.read(ids, targets).logits, rough.read(ids, targets).logits
+    assert other.dtype == torch.float32
+    assert 0 < (one - other).abs().max() <= 0.02 * one.std()
+
+
+def test_what_an_edit_may_be(shared: Path) -> None:
+    model = load(shared / "golden" / "tiny-nomidattn-mlp", device="cpu")
+    ids = ["ACGTACGTAC"]
+    for change, message in [
+        (Edit(0, 8, 11, torch.tensor([7]), 5, 11), "does not lie within sequences of 10 bases"),
+        (Edit(1, 4, 5, torch.tensor([7]), 3, 6), "does not lie within"),
+        (Edit(0, 4, 5, torch.tensor([7]), 3, 6), "is read where its sequence has no target"),
+        (Edit(0, 0, 8, torch.tensor([], dtype=torch.long), 0, 10), "has 2 bases: expected at least 3"),
+    ]:
+        targets = torch.tensor([[4]]) if "no target" in message else None
+        with pytest.raises(SequenceError, match=message):
+            model.read(ids, targets, edits=[change])
