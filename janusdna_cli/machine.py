@@ -10,7 +10,7 @@ import torch
 
 import janusdna
 from janusdna import ModelConfig, preset
-from janusdna.ops.backends import choose_kernels
+from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
 
 __all__ = ["describe_machine"]
@@ -41,6 +41,7 @@ def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
         "PyTorch": torch.__version__,
         "device": f"{where}: {_device_name(where)}",
         "dtype": str(precision).removeprefix("torch."),
+        "AMX": "yes: --dtype bfloat16 is faster" if has_amx() else "no: --dtype bfloat16 would be slower",
         "CPU threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
         "memory free": f"{free / 2**30:.1f} GiB",
     }

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import janusdna
 from janusdna import tokens
 from janusdna.errors import SequenceError
+from janusdna.ops.backends import has_amx
 from janusdna.ops.threads import set_threads
 from janusdna.reader import Model, load
 from janusdna_cli.errors import InputError
@@ -171,6 +172,8 @@ def open_model(settings: ModelSettings) -> Model:
     model = load(settings.model, device=settings.device, dtype=settings.dtype, kv_dtype=settings.kv_dtype)
     if model.info.provenance.get("trained") is False:
         logger.warning("model %s is untrained: its numbers show the way and mean nothing", model.info.name)
+    if (model.info.device, model.info.dtype) == ("cpu", "bfloat16") and not has_amx():
+        logger.warning("bfloat16 on a CPU without AMX is slower than float32 and coarser")
     logger.debug("model %s on %s in %s, kernels %s", *_identity(model))
     return model
 

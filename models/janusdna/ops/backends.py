@@ -16,7 +16,7 @@ import torch
 
 from janusdna.ops import fusion, reference
 
-__all__ = ["OPERATIONS", "REFERENCE", "Kernel", "Kernels", "choose_kernels"]
+__all__ = ["OPERATIONS", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "has_amx"]
 
 OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
 
@@ -110,6 +110,12 @@ def choose_kernels(device: torch.device, dtype: torch.dtype, *, states: int) -> 
         reason = "the Numba kernels compute in float32"
         return _plain_but(reason, fusion=four_flash)
     return _cpu_kernels(states, four_flash)
+
+
+def has_amx() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware; without, float32 is faster."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(supported and supported())
 
 
 def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
