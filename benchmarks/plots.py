@@ -18,7 +18,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 HERE = Path(__file__).parent
 # Okabe and Ito's colours, which the colour-blind tell apart.
@@ -129,10 +129,19 @@ def line(axes: Axes, rows: Rows, x: str, y: str, label: str, **style: Any) -> No
 def finish(axes: Axes, title: str, x: str, y: str) -> None:
     """Logarithmic axes with plain numbers, names and a legend."""
     axes.set(title=title, xlabel=x, ylabel=y, xscale="log", yscale="log")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-        axis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    for axis, told in ((axes.xaxis, short), (axes.yaxis, "{:,.10g}".format)):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _, told=told: told(value)))
+        axis.set_minor_formatter(NullFormatter())
     axes.legend()
+
+
+def short(value: float) -> str:
+    """1,000 as 1k, a million as 1M."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 PLOTS: dict[str, tuple[str, Callable[[Axes, Rows], None]]] = {
