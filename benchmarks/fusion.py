@@ -6,7 +6,7 @@ Every position of one window: four causal flash attentions (what this package ru
 FlexAttention, and the dense masked softmax that both must equal, forward and with backward. A peer that
 would need more memory than there is, or a C++ compiler that is not there, says so. Then the whole
 network without a gradient: for how many targets reading their rows alone takes as long as reading all
-positions, and the number at which the network itself changes over.
+positions (nothing where that is never so), and the number at which the network itself changes over.
 """
 
 import shutil
@@ -92,7 +92,7 @@ def row(
     forward = both = None
     if not why_not:
         operands = make_operands(config, length)
-        runs = 5 if length <= 4096 else 2
+        runs = 5 if length < 4096 else 2
         with torch.no_grad():
             forward = best(lambda: attend(*operands, config.fusion_scale), runs)
         try:
@@ -138,14 +138,19 @@ def growth(rows: list[Row]) -> list[Row]:
 def crossing(network: JanusDNA, length: int) -> Row:
     """The number of targets at which reading their rows takes as long as reading all positions."""
     ids = torch.randint(7, 11, (1, length))
-    every = best(lambda: network(ids), 2)
     counts = [max(1, round(share * length)) for share in SHARES]
-    seconds = [best(partial(network.read, ids, evenly(count, length)), 2) for count in counts]
+    every, one, *seconds = (
+        best(work, 3 if length <= 4096 else 1)
+        for work in (
+            partial(network, ids),
+            *(partial(network.read, ids, evenly(count, length)) for count in [1, *counts]),
+        )
+    )
     return {
         "window": length,
         "all positions, seconds": every,
-        "one target": best(lambda: network.read(ids, evenly(1, length)), 2),
-        "as long at targets": meeting(counts, seconds, every),
+        "one target": one,
+        "as long at targets": meeting([1, *counts], [one, *seconds], every),
         "changes over at": changes_over(network, ids),
     }
 
@@ -157,8 +162,7 @@ def evenly(count: int, length: int) -> Tensor:
 
 def meeting(counts: list[int], seconds: list[float], every: float) -> int | None:
     """Where the line through the measured points first reaches `every`; None where it never does."""
-    points = zip([0, *counts], [seconds[0], *seconds], strict=True)
-    for (few, short), (many, long) in pairwise(points):
+    for (few, short), (many, long) in pairwise(zip(counts, seconds, strict=True)):
         if short <= every < long:
             return round(few + (many - few) * (every - short) / (long - short))
     return None

@@ -74,7 +74,8 @@ def draw_window(axes: Axes, rows: Rows) -> None:
 def draw_memory(axes: Axes, rows: Rows) -> None:
     """Peak memory of the command."""
     line(axes, [row for row in rows if "window" in row], "window", "peak MB", "one variant")
-    finish(axes, "Peak memory of the command", "window, bases", "MB")
+    finish(axes, "Peak memory of the command", "window, bases", "MB", scale="linear")
+    axes.set_ylim(bottom=0)
 
 
 def draw_command(axes: Axes, rows: Rows) -> None:
@@ -126,11 +127,12 @@ def line(axes: Axes, rows: Rows, x: str, y: str, label: str, **style: Any) -> No
         axes.plot(*zip(*points, strict=True), label=label or None, **style)
 
 
-def finish(axes: Axes, title: str, x: str, y: str) -> None:
-    """Logarithmic axes with plain numbers, names and a legend."""
-    axes.set(title=title, xlabel=x, ylabel=y, xscale="log", yscale="log")
+def finish(axes: Axes, title: str, x: str, y: str, *, scale: str = "log") -> None:
+    """Plain numbers on the axes, names and a legend."""
+    axes.set(title=title, xlabel=x, ylabel=y, xscale=scale, yscale=scale)
     for axis, told in ((axes.xaxis, short), (axes.yaxis, "{:,.10g}".format)):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        if scale == "log":
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _, told=told: told(value)))
         axis.set_minor_formatter(NullFormatter())
     axes.legend()

@@ -43,7 +43,9 @@ def main() -> None:
 
 def row(model: Model, kind: str, request: Request, count: int, one_snv: float, runs: int) -> Row:
     """A window with `count` variants; `one_snv` is what one with a single SNV takes, in seconds."""
-    seconds = seconds_of(model, request, runs)
+    timed: list[float] = []
+    grown = memory_growth(lambda: timed.append(seconds_of(model, request, runs)))
+    seconds = timed[0]
     added = count - (kind == "SNV")
     each = (seconds - one_snv) / added if added > 0 else None
     return {
@@ -54,7 +56,7 @@ def row(model: Model, kind: str, request: Request, count: int, one_snv: float, r
         "each, ms": None if each is None else each * 1e3,
         "each, of a pass": None if each is None else each / one_snv,
         "passes would take": one_snv * (1 if kind == "SNV" else 1 + count),
-        "memory, MB": (memory_growth(lambda: read(model, request)) or 0) / 1e6 or None,
+        "memory, MB": None if grown is None else grown / 1e6,
     }
 
 
