@@ -1,6 +1,6 @@
 """A made-up genome, its variants and an untrained network, the same in every run.
 
-Time and memory do not depend on what the bases and the weights are.
+It has the sizes of the real thing, which time and memory follow; its scores mean nothing.
 """
 
 from __future__ import annotations
