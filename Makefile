@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench-installed
+BENCHMARKS := selective_scan fusion window one_variant tile rescoring whole_vcf precision plots
 # -qq leaves pip's errors; constraints pin what is installed, PyTorch first: its build decides the size.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +26,9 @@ lint: $(INSTALLED)  ## check style, types and which module imports which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(BENCH_INSTALLED)  ## run the benchmarks, draw their plots (a quarter of an hour on two cores)
+	@set -e; for name in $(BENCHMARKS); do echo; echo "python benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
+
 clean:  ## remove .venv, demo/ and caches
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -34,4 +39,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) torch hatchling editables
 	@$(PIP_INSTALL) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[bench]'
 	@touch $@

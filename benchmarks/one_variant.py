@@ -3,81 +3,71 @@
     python benchmarks/one_variant.py --preset janusdna-72 1024 8192 131072
 
 Each row is the real command in a process of its own, on a made-up genome and an untrained model of
-the preset's size: both strands, one SNV. `started` is what the same command takes for a window of 64
-bases, start-up and all. Prints a table and writes one_variant.json beside it (`--json`).
+the preset's size: both strands, one SNV. "After start" leaves out what the same command takes for a
+window of 64 bases, and so do the bytes a base.
 """
 
-import argparse
-import json
-import os
-import platform
-import random
-import sys
 import tempfile
-import time
 from pathlib import Path
 
-import torch
+import made_up
+from measure import Row, arguments, exponent, preset_option, report, run_janusdna
 
-from janusdna import PRESETS
-from janusdna.checkpoint import Checkpoint, save
-from janusdna.nn.model import JanusDNA
-
+WINDOWS = (1024, 8192, 65_536, 131_072, 1_048_576)
 SMALLEST = 64
+# From here on what a window costs beside its bases no longer counts.
+LONG = 65_536
 
 
 def main() -> None:
     """Measure and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("windows", type=int, nargs="+")
-    parser.add_argument("--preset", default="janusdna-72", choices=PRESETS)
-    parser.add_argument("--json", type=Path, default=Path("one_variant.json"))
+    parser = arguments(__doc__, "one_variant")
+    parser.add_argument("windows", type=int, nargs="*", default=WINDOWS)
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--kv-dtype", default="auto", choices=("auto", "float32", "bfloat16"))
+    preset_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepare(folder, options.preset, max(options.windows))
-        score(folder, SMALLEST)  # compiles the kernels and indexes the genome
-        started, base = score(folder, SMALLEST)
-        rows = [(window, *score(folder, window)) for window in options.windows]
-    print(
-        f"{options.preset}, {torch.get_num_threads()} threads, {platform.processor() or platform.machine()}"
-    )
-    print(f"{'window':>10}{'seconds':>10}{'after start':>13}{'kb/s':>8}{'peak MB':>9}{'bytes/base':>12}")
-    results = []
-    for window, seconds, peak in rows:
-        net = seconds - started
-        rate, each = 2 * window / net / 1e3, (peak - base) / window
-        print(f"{window:>10,}{seconds:>10.1f}{net:>13.1f}{rate:>8.1f}{peak / 1e6:>9.0f}{each:>12.0f}")
-        results.append({"window": window, "seconds": seconds, "started": started, "peak_bytes": peak})
-    options.json.write_text(json.dumps({"preset": options.preset, "rows": results}, indent=2) + "\n")
+        made_up.write_snv(
+            folder / "one.vcf", made_up.write_genome(folder / "genome.fa", max(options.windows) + 1000)
+        )
+        made_up.write_model(folder / "model", options.preset)
+        dtypes = ("--dtype", options.dtype, "--kv-dtype", options.kv_dtype)
+        score(folder, SMALLEST, dtypes)  # compiles the kernels and indexes the genome
+        smallest = score(folder, SMALLEST, dtypes)
+        rows = [row(window, score(folder, window, dtypes), smallest) for window in options.windows]
+    report([*rows, *growth(rows)], options.json)
 
 
-def prepare(folder: Path, preset: str, length: int) -> None:
-    """A genome of random bases, one SNV in its middle, an untrained model."""
-    bases = random.Random(0).choices("ACGT", k=length + 1000)
-    middle = len(bases) // 2
-    (folder / "genome.fa").write_text(">chr1\n" + "".join(bases) + "\n")
-    alt = "A" if bases[middle] != "A" else "C"
-    (folder / "one.vcf").write_text(
-        "##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
-        f"chr1\t{middle + 1}\t.\t{bases[middle]}\t{alt}\t.\t.\t.\n"
-    )
-    network = JanusDNA(PRESETS[preset])
-    tensors = {name: parameter.detach() for name, parameter in network.named_parameters()}
-    save(Checkpoint(preset, network.config, tensors, "", {"trained": False}), folder / "model")
-
-
-def score(folder: Path, window: int) -> tuple[float, int]:
+def score(folder: Path, window: int, dtypes: tuple[str, ...]) -> tuple[float, int]:
     """Seconds and peak bytes of the command."""
-    command = [sys.executable, "-m", "janusdna_cli", "score-variants", str(folder / "one.vcf")]
-    command += ["--fasta", str(folder / "genome.fa"), "--model", str(folder / "model"), "--quiet"]
-    command += ["--window", str(window), "--output", str(folder / "out.parquet"), "--overwrite"]
-    began = time.monotonic()
-    process = os.posix_spawn(sys.executable, command, os.environ | {"PYTHONWARNINGS": "ignore"})
-    _, status, usage = os.wait4(process, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return time.monotonic() - began, usage.ru_maxrss * 1024
+    files = (folder / "one.vcf", "--fasta", folder / "genome.fa", "--model", folder / "model")
+    output = ("--output", folder / "out.parquet", "--overwrite", "--quiet")
+    return run_janusdna("score-variants", *files, *output, "--window", str(window), *dtypes)[:2]
+
+
+def row(window: int, found: tuple[float, int], smallest: tuple[float, int]) -> Row:
+    """What a window takes, and what of it is the window's own."""
+    (seconds, peak), (started, least) = found, smallest
+    return {
+        "window": window,
+        "seconds": seconds,
+        "after start": seconds - started,
+        "kb/s": 2 * window / (seconds - started) / 1e3,
+        "peak MB": peak / 1e6,
+        "bytes a base": (peak - least) / window,
+    }
+
+
+def growth(rows: list[Row]) -> list[Row]:
+    """How time grows between the long windows."""
+    long = [row for row in rows if row["window"] >= LONG]
+    if len(long) < 2:
+        return []
+    windows = [row["window"] for row in long]
+    found = exponent(windows, [row["after start"] for row in long])
+    return [{"after start": "time", "from": windows[0], "to": windows[-1], "exponent": found}]
 
 
 if __name__ == "__main__":

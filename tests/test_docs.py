@@ -86,7 +86,7 @@ def test_the_fields_of_config_json_are_named():
     assert "trained_length" in ModelConfig.__dataclass_fields__
 
 
-@pytest.mark.parametrize("package", ["janusdna_cli", "models/janusdna"])
+@pytest.mark.parametrize("package", ["janusdna_cli", "models/janusdna", "benchmarks"])
 def test_architecture_names_every_file(package):
     named = re.findall(
         rf"^\| `({package}/[^`]+)` \|", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE

@@ -1,0 +1,72 @@
+"""The benchmarks run; what they measure is no test's business."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "benchmarks"
+SHARED_PARTS = {"measure", "made_up"}
+NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
+COMMON = ("--preset", "janusdna-32", "--json")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a script with arguments, as `python benchmarks/NAME.py` does; what it prints comes back."""
+
+    def run(name, *arguments):
+        path = SCRIPTS / f"{name}.py"
+        monkeypatch.syspath_prepend(str(SCRIPTS))
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_begins_with_the_question_and_a_command(run, capsys, name):
+    if name == "plots":
+        pytest.importorskip("matplotlib")
+    with pytest.raises(SystemExit) as ended:
+        run(name, "--help")
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "?" in said
+    assert f"python benchmarks/{name}.py" in said
+
+
+def test_make_bench_runs_them_all():
+    makefile = (SCRIPTS.parent / "Makefile").read_text()
+    (listed,) = (line for line in makefile.splitlines() if line.startswith("BENCHMARKS :="))
+    assert sorted(listed.split()[2:]) == NAMES
+
+
+def test_window_measures_one_target_and_all_positions(run, tmp_path):
+    printed = run("window", 128, "--scan", 32, *COMMON, tmp_path / "out.json")
+    saved = json.loads((tmp_path / "out.json").read_text())
+    assert [(row["targets"], row["window"]) for row in saved["rows"][:2]] == [("one", 128), ("all", 128)]
+    assert saved["command"].startswith("python benchmarks/window.py 128 --scan 32")
+    assert saved["machine"]["threads"] >= 1
+    assert "| targets | window |" in printed
+
+
+def test_tile_measures_variants_of_both_kinds(run, tmp_path):
+    counts = ("--window", 1024, "--snvs", 1, 3, "--indels", 0, 2, "--runs", 1)
+    run("tile", *counts, *COMMON, tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert [(row["variants"], row["count"]) for row in rows] == [
+        ("SNV", 1), ("SNV", 3), ("deletion", 0), ("deletion", 2),
+    ]  # fmt: skip
+
+
+def test_plots_are_drawn_of_what_there_is(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    row = {"scan": "kernel", "length": 1024, "forward, seconds": 0.1, "with backward": None}
+    (tmp_path / "selective_scan.json").write_text(json.dumps({"rows": [row, row | {"length": 2048}]}))
+    printed = run("plots", "--results", tmp_path, "--output", tmp_path)
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["scan.svg"]
+    assert "window.svg: not drawn" in printed
