@@ -1,72 +1,115 @@
-"""How much faster than the plain loop is the selective scan's kernel, forward and backward?
+"""How fast is the selective scan, forward and backward, against its peers and the bound?
 
-    python benchmarks/selective_scan.py --length 16384 --channels 144
+    python benchmarks/selective_scan.py --channels 144 1024 16384 131072
 
-Softplus, skip and gate are part of both. The best of several runs each, in one process. Prints a
-table and writes selective_scan.json (`--json`).
+One sequence, softplus, skip and gate part of all of them. The peers: two plain PyTorch loops, one without
+a tensor of all states and one as published implementations write it, and mambapy's parallel scan, where it
+is installed. They run at `--peers` only, the kernel at every length, on all threads and on one. The bound
+is what C with AVX-512 intrinsics took on two cores of another such machine: 5.6 ms at 16,384 x 144.
 """
 
-import argparse
-import json
-import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import torch
+from measure import Row, arguments, best, exponent, report
+from torch import Tensor
+from torch.nn import functional
+from window import make_operands, published_scan
 
+from janusdna import preset
 from janusdna.ops import reference, scan_cpu
+
+LENGTHS = (1024, 4096, 16_384, 65_536, 262_144, 1_048_576)
+BOUND = 5.6e-3 / (16_384 * 144)
+LONGEST_BACKWARD = 65_536
+
+Scan = Callable[..., tuple[Tensor, Tensor] | Tensor]
 
 
 def main() -> None:
     """Measure and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--length", type=int, default=16_384)
+    parser = arguments(__doc__, "selective_scan")
+    parser.add_argument("lengths", type=int, nargs="*", default=LENGTHS)
     parser.add_argument("--channels", type=int, default=144)
-    parser.add_argument("--json", type=Path, default=Path("selective_scan.json"))
+    parser.add_argument("--peers", type=int, default=16_384, help="length at which the peers run")
     options = parser.parse_args()
-    operands = make_operands(options.length, options.channels)
+    kernel = scan_cpu.selective_scan
+    rows = [measure("kernel", kernel, length, options.channels) for length in options.lengths]
+    rows.append(on_one_thread(options.peers, options.channels))
+    own = measure("kernel", kernel, options.peers, options.channels)
+    rows += [beside(name, scan, own, options.channels) for name, scan in peers().items()]
+    forward = [(row["length"], row["forward, seconds"]) for row in rows if row["scan"] == "kernel"]
+    report([*rows, *growth(forward)], options.json)
+
+
+def peers() -> dict[str, Scan]:
+    """Other ways to the same numbers."""
+    found: dict[str, Scan] = {"plain loop": reference.selective_scan, "published loop": published_scan}
+    try:
+        from mambapy.pscan import pscan
+    except ImportError:
+        print("mambapy is not installed: left out")
+        return found
+
+    def parallel(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
+        delta = functional.softplus(dt)
+        decay = torch.exp(delta[..., None] * A)
+        states = pscan(decay, (delta * x)[..., None] * B[:, :, None])
+        return ((states @ C[..., None])[..., 0] + D * x) * functional.silu(z)
+
+    return found | {"mambapy parallel scan": parallel}
+
+
+def measure(name: str, scan: Scan, length: int, channels: int, runs: int = 5) -> Row:
+    """One scan at one length, forward alone and the whole step of a training."""
+    operands = make_operands(length, preset("janusdna-72"), channels)
     with torch.no_grad():
-        loop = best(lambda: reference.selective_scan(*operands), 2)
-        kernel = best(lambda: scan_cpu.selective_scan(*operands), 20)
-    both = best(lambda: backward(operands), 5)
-    results = {"plain loop": loop, "kernel, forward": kernel, "kernel, forward and backward": both}
-    print(f"T = {options.length:,}, d_in = {options.channels}, N = 16, {torch.get_num_threads()} threads")
-    for name, seconds in results.items():
-        print(f"{name:<30}{seconds * 1e3:>10.1f} ms{loop / seconds:>8.1f}x")
-    options.json.write_text(json.dumps({"seconds": results} | vars(options), default=str, indent=2) + "\n")
+        forward = best(lambda: scan(*operands), runs)
+    both = None
+    if length <= LONGEST_BACKWARD:
+        both = best(lambda: step(scan, operands), max(1, runs // 2))
+    return {
+        "scan": name,
+        "length": length,
+        "forward, seconds": forward,
+        "with backward": both,
+        "backward / forward": None if both is None else (both - forward) / forward,
+        "over the bound": forward / (BOUND * length * channels),
+    }
 
 
-def make_operands(length: int, channels: int) -> list[torch.Tensor]:
-    """Random operands of one sequence, with the decay that a fresh network has."""
-    torch.manual_seed(0)
-    wide, narrow = (1, length, channels), (1, length, 16)
-    decay = -torch.arange(1.0, 17).repeat(channels, 1)
-    return [
-        torch.randn(*wide),
-        torch.randn(*wide) - 2,
-        decay,
-        torch.randn(*narrow),
-        torch.randn(*narrow),
-        torch.ones(channels),
-        torch.randn(*wide),
-    ]
-
-
-def backward(operands: list[torch.Tensor]) -> None:
-    """One step of training through the scan."""
+def step(scan: Scan, operands: Sequence[Tensor]) -> None:
+    """Forward and backward."""
     leaves = [operand.detach().requires_grad_() for operand in operands]
-    scan_cpu.selective_scan(*leaves)[0].sum().backward()
+    found = scan(*leaves)
+    out = found[0] if isinstance(found, tuple) else found
+    torch.autograd.grad(out, leaves, torch.ones_like(out))
 
 
-def best(work: Callable[[], object], runs: int) -> float:
-    """Seconds of the fastest run, after one that does not count."""
-    work()
-    seconds = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+def on_one_thread(length: int, channels: int) -> Row:
+    """As a stream's scan runs when both streams share two cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    row = measure("kernel, one thread", scan_cpu.selective_scan, length, channels)
+    torch.set_num_threads(threads)
+    return row
+
+
+def beside(name: str, scan: Scan, own: Row, channels: int) -> Row:
+    """A peer, with how many times longer than the kernel it takes."""
+    row = measure(name, scan, own["length"], channels, runs=2)
+    with_backward = row["with backward"] / own["with backward"]
+    ratio = row["forward, seconds"] / own["forward, seconds"]
+    return row | {"kernel is faster": ratio, "with backward, faster": with_backward}
+
+
+def growth(forward: Sequence[tuple[int, float]]) -> list[Row]:
+    """How the kernel's time grows with the length."""
+    if len(forward) < 2:
+        return []
+    lengths, seconds = zip(*forward, strict=True)
+    found = exponent(lengths, seconds)
+    return [{"kernel": "forward", "from": lengths[0], "to": lengths[-1], "exponent": found}]
 
 
 if __name__ == "__main__":

@@ -271,7 +271,9 @@ class _Scoring:
         site = np.array([min(at, len(window) - 1)])
         if self._reads_around(allele):
             return np.concatenate((site, around(at, len(allele.ref), self.settings.span, len(window))))
-        return np.concatenate((site, at + np.array(allele.differing, dtype=np.int64)))
+        if allele.is_substitution:
+            return np.concatenate((site, at + np.array(allele.differing, dtype=np.int64)))
+        return site
 
     def _haplotype(self, allele: Allele, window: Window) -> Haplotype:
         start, end = allele.start - window.start, allele.end - window.start

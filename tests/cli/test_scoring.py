@@ -25,11 +25,20 @@ def trimmed(contig, start, ref, alt):
     return start, ref, alt
 
 
-def expected(oracle, contig, pos, ref, alt, *, window, span, strands=(0, 1)):
+def start_of_window(p, window, context):
+    """Where an unshifted window begins: centered on p, or of the grid with p in its middle half."""
+    if context == "centered":
+        return p - window // 2
+    step, quarter = window // 2, window // 4
+    grid = range(-2 * window // step * step, p + window, step)
+    return next(start for start in grid if start + quarter <= p < start + quarter + step)
+
+
+def expected(oracle, contig, pos, ref, alt, *, window, span, strands=(0, 1), context="centered"):
     """All scores of one allele, by the definitions, from full readings in float64."""
     contig = contig.upper()
     p, r, a = trimmed(contig, pos - 1, ref.upper(), alt.upper())
-    lo = max(0, min(p - window // 2, len(contig) - window))
+    lo = max(0, min(start_of_window(p, window, context), len(contig) - window))
     hi = min(lo + window, len(contig))
     before = contig[lo:hi]
     after = contig[lo:p] + a + contig[p + len(r) : hi]
@@ -93,13 +102,14 @@ def alleles(contig):
     ]
 
 
-def compare(work, oracle, contig, *, window, span, options=(), strands=(0, 1)):
+def compare(work, oracle, contig, *, window, span, options=(), strands=(0, 1), context="centered"):
     records = alleles(contig)
     vcf = work.vcf(*(f"c {pos} . {ref} {','.join(alts)}" for pos, ref, alts in records))
     fasta = work.fasta(c=contig)
-    table = work.score(vcf, "-f", fasta, "--window", window, "--span", span, *EVERYTHING, *options)
+    options = ["--window", window, "--span", span, "--context", context, *EVERYTHING, *options]
+    table = work.score(vcf, "-f", fasta, *options)
     rows = [
-        expected(oracle, contig, pos, ref, alt, window=window, span=span, strands=strands)
+        expected(oracle, contig, pos, ref, alt, window=window, span=span, strands=strands, context=context)
         for pos, ref, alts in records
         for alt in alts
     ]
@@ -120,6 +130,15 @@ def compare(work, oracle, contig, *, window, span, options=(), strands=(0, 1)):
 )
 def test_every_kind_of_allele_against_full_readings(work, oracle, bases, length, window, span):
     compare(work, oracle, bases(length, seed=length), window=window, span=span)
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "span"),
+    [(150, 64, 128), (333, 64, 20), (150, 63, 10), (150, 33, 1), (40, 64, 5), (31, 1024, 128)],
+    ids=["even", "long-contig", "odd", "short-span", "contig-shorter", "contig-much-shorter"],
+)
+def test_tiled_windows_against_full_readings(work, oracle, bases, length, window, span):
+    compare(work, oracle, bases(length, seed=length), window=window, span=span, context="tiled")
 
 
 def test_soft_masked_bases_are_bases(work, oracle, bases):

@@ -9,7 +9,7 @@ import torch
 import janusdna
 from janusdna import tokens
 from janusdna.reader import Reading
-from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Request, WindowReader
+from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Haplotype, Request, WindowReader
 
 CPU_WORDS = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"
 
@@ -119,3 +119,36 @@ def test_any_other_error_is_not_taken_for_lack_of_memory(model, requests):
 def test_no_request_has_no_answer(model):
     reader = WindowReader(model)
     assert (reader.read([]), reader.windows, reader.bases) == ([], 0, 0)
+
+
+def test_haplotypes_are_read_as_whole_sequences_are(model, oracle, bases):
+    """Edits of every kind, read around them: own log p by both strands, and the mean hidden state."""
+    sequence = bases(60, seed=31)
+    sequence = sequence[:20] + "N" + sequence[21:]
+    edits = [
+        (25, 26, "A"),
+        (25, 25, "GATT"),
+        (30, 38, ""),
+        (0, 0, "CC"),
+        (60, 60, "T"),
+        (57, 60, "GC"),
+        (18, 19, "G"),
+    ]
+    haplotypes = [
+        Haplotype(start, end, tokens.encode(alt), max(0, start - 5), min(60, end + 5))
+        for start, end, alt in edits
+    ]
+    request = Request(tokens.encode(sequence), np.arange(60), BOTH_STRANDS, haplotypes)
+    [reading] = WindowReader(model).read([request])
+    assert len(reading.haplotypes) == len(edits)
+    for (start, end, alt), haplotype, found in zip(edits, haplotypes, reading.haplotypes, strict=True):
+        edited = sequence[:start] + alt + sequence[end:]
+        read = range(haplotype.first, haplotype.last + len(alt) - (end - start))
+        own = [
+            oracle.logp(edited)[:, at, "ACGT".index(edited[at])] if edited[at] != "N" else [np.nan] * 2
+            for at in read
+        ]
+        np.testing.assert_allclose(found.logp, np.transpose(own), atol=2e-5)
+        hidden = oracle.hidden(edited).mean(axis=0)[list(read)].mean(axis=0)
+        np.testing.assert_allclose(found.hidden, hidden, atol=2e-5)
+    assert np.isnan(reading.haplotypes[-1].logp).any()

@@ -6,6 +6,7 @@ it as PyTorch's operations do.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -27,7 +28,8 @@ def set_threads(count: int) -> None:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(owner: int, threads: int) -> ThreadPoolExecutor:
+    """One for each thread that shares out work: streams side by side do not wait for each other."""
     return ThreadPoolExecutor(threads, thread_name_prefix="janusdna-kernel")
 
 
@@ -60,7 +62,7 @@ def run_all(work: Sequence[Callable[[], None]]) -> None:
     if len(work) == 1:
         work[0]()
         return
-    pool = _pool(torch.get_num_threads())
+    pool = _pool(threading.get_ident(), torch.get_num_threads())
     for done in [pool.submit(one) for one in work]:
         done.result()
 

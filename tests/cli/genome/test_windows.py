@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from janusdna_cli.genome.windows import Window, centered_window, covering_windows
+from janusdna_cli.genome.windows import Window, centered_window, covering_windows, tiled_window
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,26 @@ def test_a_region_outside_its_contig_is_refused() -> None:
 
 def depth(base: int, window: Window) -> int:
     return min(base - window.start, window.end - 1 - base)
+
+
+@given(st.integers(0, 400), st.integers(3, 90), st.integers(3, 400))
+def test_tiled_windows_are_those_of_the_grid(position: int, size: int, length: int) -> None:
+    position = min(position, length)
+    window = tiled_window("chr1", position, size, length)
+    assert len(window) == min(size, length)
+    grid = range(-2 * size // (size // 2) * (size // 2), 2 * length + size, size // 2)
+    [start] = [start for start in grid if start + size // 4 <= position < start + size // 4 + size // 2]
+    assert window.start == max(0, min(start, length - size))
+    assert window.start <= position <= window.end
+    if window.start > 0 and window.end < length:
+        assert window.start % (size // 2) == 0
+        assert position - window.start >= size // 4
+        assert window.end - position >= size // 4
+
+
+@pytest.mark.parametrize("size", [3, 8, 9, 64])
+def test_neighbours_share_a_tile(size: int) -> None:
+    windows = [tiled_window("chr1", position, size, 1000) for position in range(1000)]
+    assert len(set(windows)) == 1 + -(-(1000 - size) // (size // 2))
+    turns = [position for position, (a, b) in enumerate(pairwise(windows), 1) if a != b]
+    assert all((turn - size // 4) % (size // 2) == 0 for turn in turns)
