@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from janusdna import SequenceError
+from janusdna.nn import blocks, target_reading
 from janusdna.nn import model as model_module
 from janusdna.nn.blocks import blocks_of
 from janusdna.nn.edits import Edit, backward_walk, cut_points, forward_walk
@@ -73,8 +74,10 @@ def compare(network: JanusDNA, ids: Tensor, edits: list[Edit], tolerance: float)
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that short windows have several blocks, cuts and batches."""
-    for name, value in {"_MIN_BLOCK": 9, "_CLOSEST_CUTS": 8, "_EDITED_BASES": 60, "_MIN_CHUNK": 16}.items():
-        monkeypatch.setattr(model_module, name, value)
+    monkeypatch.setattr(blocks, "_NARROWEST", 9)
+    monkeypatch.setattr(model_module, "_MIN_CHUNK", 16)
+    for name, value in {"_CLOSEST_CUTS": 8, "_EDITED_BASES": 60, "_ALIKE": 5}.items():
+        monkeypatch.setattr(target_reading, name, value)
 
 
 @pytest.mark.parametrize("attention_layers", [(2,), ()], ids=["midattn", "nomidattn"])
@@ -181,11 +184,11 @@ def test_blocks_hold_all_targets_and_all_edits() -> None:
         asked = set(generator.integers(0, length, 12).tolist())
         asked |= {p for _, change in edits for p in range(change.first, change.last)}
         targets = np.array(sorted(asked))
-        blocks = blocks_of(0, targets, edits, widest)
-        held = [targets[block.columns] for block in blocks]
+        found = blocks_of(0, targets, edits, widest)
+        held = [targets[block.columns] for block in found]
         assert set(np.concatenate(held).tolist()) == asked
-        assert sorted(i for block in blocks for i in block.edits) == list(range(len(edits)))
-        for block, columns in zip(blocks, held, strict=True):
+        assert sorted(i for block in found for i in block.edits) == list(range(len(edits)))
+        for block, columns in zip(found, held, strict=True):
             assert block.low <= columns.min()
             assert columns.max() < block.high
             inside = [edits[i][1] for i in block.edits]

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from janusdna.nn.edits import Edit
 
-__all__ = ["Block", "blocks_of"]
+__all__ = ["Block", "blocks_of", "widest_block"]
 
 _MOST_EDITS = 64
+_NARROWEST = 256
+_PART_OF_WINDOW = 32
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Block:
     high: int
     columns: slice
     edits: tuple[int, ...]
+
+
+def widest_block(length: int) -> int:
+    """Positions of a block: so few that the masked keys within it are a small part of a window's."""
+    return max(_NARROWEST, length // _PART_OF_WINDOW)
 
 
 def blocks_of(

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 from typing import NamedTuple, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from janusdna.config import ModelConfig
 from janusdna.errors import SequenceError
 from janusdna.nn.attention import CausalSelfAttention
-from janusdna.nn.blocks import Block, blocks_of
-from janusdna.nn.edits import Edit, EditedRows, LocalWalk, backward_walk, cut_points, forward_walk
+from janusdna.nn.blocks import widest_block
+from janusdna.nn.edits import Edit, cut_points
 from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
 from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.mamba import GatedProjections, MambaMixer
-from janusdna.nn.memory import WindowMemory
 from janusdna.nn.norm import RMSNorm
 from janusdna.nn.stream import Stream, StreamLayer
+from janusdna.nn.target_reading import TargetReading
 from janusdna.ops.backends import REFERENCE, Kernels
 from janusdna.ops.threads import side_by_side
 
@@ -30,11 +28,6 @@ __all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
 MIN_LENGTH = 3
 _INITIAL_SPREAD = 0.02
 _MIN_CHUNK = 64
-_MIN_BLOCK = 256
-# Rows of a batch between two cuts at least, so that many edits do not make the chunks of a walk small.
-_CLOSEST_CUTS = 512
-# Bases of edited windows that are walked together.
-_EDITED_BASES = 1 << 14
 # What the work beside attention comes to, as pairs of a query and a key: of a row, and of a block's calls.
 _PAIRS_OF_A_ROW_PER_WIDTH = 8
 _PAIRS_OF_A_BLOCK = 150_000
@@ -105,7 +98,7 @@ class JanusDNA(nn.Module):
         Raises:
             SequenceError: If a sequence is too short to have two neighbours anywhere.
         """
-        _check_length(ids.shape[1])
+        check_length(ids.shape[1])
         if targets is not None and not torch.is_grad_enabled() and self._few(ids, targets):
             return self.read(ids, targets)
         fused, routings = self._every_position(ids)
@@ -133,21 +126,12 @@ class JanusDNA(nn.Module):
         Raises:
             SequenceError: If a sequence is too short.
         """
-        _check_length(ids.shape[1], *(ids.shape[1] + edit.shift for edit in edits))
-        order = targets.argsort(dim=1)
-        memory = self._walk(ids, targets.gather(1, order), edits)
-        fused = memory.neighbours.new_zeros(*targets.shape, self.config.hidden_size)
-        for blocks in self._together(memory, edits):
-            rows = iter(self._edited_rows(memory, [edits[i] for block in blocks for i in block.edits]))
-            for block in blocks:
-                before, after = self.fusion.block(memory, block, list(islice(rows, len(block.edits))))
-                fused[block.row, block.columns] = before
-                for index, states in zip(block.edits, after, strict=True):
-                    if on_edit is not None:
-                        on_edit(index, self._predict(states))
-        first = torch.searchsorted(memory.targets, memory.targets)
-        fused = fused.gather(1, first.gather(1, order.argsort(dim=1))[..., None].expand_as(fused))
-        return self._predict(fused)
+        check_length(ids.shape[1], *(ids.shape[1] + edit.shift for edit in edits))
+        reading = TargetReading(self, ids, targets, edits)
+        for index, states in reading.edited():
+            if on_edit is not None:
+                on_edit(index, self._predict(states))
+        return self._predict(reading.fused())
 
     def _predict(self, fused: Tensor, routings: Routings = ([], [])) -> Prediction:
         hidden = self.final_norm(fused)
@@ -161,7 +145,7 @@ class JanusDNA(nn.Module):
         Counted in pairs of a query and a key.
         """
         length, asked = ids.shape[1], targets.shape[1]
-        widest = _widest_block(length)
+        widest = widest_block(length)
         beside = _PAIRS_OF_A_ROW_PER_WIDTH * self.config.hidden_size
         blocks = min(asked, -(-length // widest))
         rows = 2 * asked * (length + widest + beside) + blocks * _PAIRS_OF_A_BLOCK
@@ -169,111 +153,22 @@ class JanusDNA(nn.Module):
 
     def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:
         def read(stream: Stream) -> tuple[Tensor, list[Routing]]:
-            cuts = cut_points(ids.shape[1], longest=self._chunk(ids))[1:-1]
+            cuts = cut_points(ids.shape[1], longest=self.chunk(ids))[1:-1]
             chunks = sorted(stream.walk(self.embedding, ids, cuts), key=lambda chunk: chunk.start)
             rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
             return rows, [routing for chunk in chunks for routing in chunk.routings]
 
-        (forward, seen_forward), (backward, seen_backward) = self._both_streams(read)
+        (forward, seen_forward), (backward, seen_backward) = self.both_streams(read)
         return self.fusion.every_position(forward, backward), (seen_forward, seen_backward)
 
-    def _walk(self, ids: Tensor, targets: Tensor, edits: Sequence[Edit]) -> WindowMemory:
-        """Both streams over whole windows, in chunks; kept is what a `WindowMemory` is."""
-        length = ids.shape[1]
-        weight = self.embedding.weight
-        memory = WindowMemory.empty(
-            ids, targets, heads=self.config.num_heads, like=weight, dtype=self.memory_dtype or weight.dtype
-        )
-        edges = (
-            [max(0, edit.start - 1) for edit in edits],
-            [length - min(length, edit.end + 1) for edit in edits],
-        )
-
-        def read(stream: Stream) -> None:
-            side = int(stream.reverse)
-            cuts = cut_points(
-                length, longest=self._chunk(ids), wanted=edges[side], closest=-(-_CLOSEST_CUTS // len(ids))
-            )
-            if side:
-                cuts = [length - cut for cut in reversed(cuts)]
-            kept = memory.states[side] if edits else None
-            for chunk in stream.walk(self.embedding, ids, cuts[1:-1], kept=kept):
-                memory.store(side, chunk.start, *self.fusion.keys_values(chunk.rows))
-                memory.store_neighbours(side, chunk.start, chunk.rows)
-
-        self._both_streams(read)
-        return memory
-
-    def _together(self, memory: WindowMemory, edits: Sequence[Edit]) -> Iterator[list[Block]]:
-        """All blocks, in groups whose edits are walked as one batch."""
-        by_row: list[list[tuple[int, Edit]]] = [[] for _ in memory.ids]
-        for numbered in enumerate(edits):
-            by_row[numbered[1].row].append(numbered)
-        widest = _widest_block(memory.length)
-        group: list[Block] = []
-        bases = 0
-        for row, targets in enumerate(memory.targets.cpu().numpy()):
-            # What is asked for again at the end, as in a batch of unequal numbers, is read once.
-            once = targets[: np.searchsorted(targets, targets[-1:]).sum() + 1]
-            for block in blocks_of(row, once, by_row[row], widest):
-                group.append(block)
-                bases += sum(edits[i].stop - edits[i].first for i in block.edits)
-                if bases >= _EDITED_BASES:
-                    yield group
-                    group, bases = [], 0
-        yield group
-
-    def _edited_rows(self, memory: WindowMemory, edits: Sequence[Edit]) -> list[EditedRows]:
-        if not edits:
-            return []
-
-        def read(stream: Stream) -> list[tuple[LocalWalk, Tensor]]:
-            cuts = sorted([*memory.states[stream.reverse], 0, memory.length])
-            walks = [
-                backward_walk(edit, cuts, memory.length) if stream.reverse else forward_walk(edit, cuts)
-                for edit in edits
-            ]
-            return list(zip(walks, self._walk_locally(stream, memory, edits, walks), strict=True))
-
-        forward, backward = self._both_streams(read)
-        return [
-            EditedRows(edit, f_rows, r_rows, f_walk.first, r_walk.last)
-            for edit, (f_walk, f_rows), (r_walk, r_rows) in zip(edits, forward, backward, strict=True)
-        ]
-
-    def _walk_locally(
-        self, stream: Stream, memory: WindowMemory, edits: Sequence[Edit], walks: Sequence[LocalWalk]
-    ) -> list[Tensor]:
-        """The new rows of each edit, (t, d), walked in batches of about equal length.
-
-        What fills up a batch comes last in the walk, where it changes nothing before it.
-        """
-        found: dict[int, Tensor] = {}
-        states = memory.states[stream.reverse]
-        for batch in _alike(walks):
-            longest = max(1, *(walks[i].stop - walks[i].start for i in batch))
-            ids = memory.ids.new_zeros(len(batch), longest)
-            margins = []
-            for sequence, i in zip(ids, batch, strict=True):
-                bases = edits[i].bases(memory.ids[edits[i].row], walks[i].start, walks[i].stop)
-                margin = longest - len(bases) if stream.reverse else 0
-                sequence[margin : margin + len(bases)] = bases
-                margins.append(margin - walks[i].start)
-            begun = stream.gather([(states[walks[i].cut], edits[i].row) for i in batch], longest)
-            cuts = cut_points(longest, longest=self._chunk(ids))[1:-1]
-            chunks = sorted(stream.walk(self.embedding, ids, cuts, states=begun), key=lambda c: c.start)
-            rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
-            for sequence, margin, i in zip(rows, margins, batch, strict=True):
-                found[i] = sequence[margin + walks[i].first : margin + walks[i].last].clone()
-        return [found[i] for i in range(len(walks))]
-
-    def _both_streams(self, read: Callable[[Stream], Result]) -> tuple[Result, Result]:
+    def both_streams(self, read: Callable[[Stream], Result]) -> tuple[Result, Result]:
+        """What `read` makes of the forward stream, and of the backward one; side by side where that pays."""
         streams = self.forward_stream, self.backward_stream
         if torch.is_inference_mode_enabled() and self.embedding.weight.device.type == "cpu":
             return side_by_side(partial(read, streams[0]), partial(read, streams[1]))
         return read(streams[0]), read(streams[1])
 
-    def _chunk(self, ids: Tensor) -> int:
+    def chunk(self, ids: Tensor) -> int:
         """Rows that walk together: whole sequences where a gradient has to come back through them."""
         batch, length = ids.shape
         if self.kernels.chunk_values is None or torch.is_grad_enabled():
@@ -323,29 +218,14 @@ class JanusDNA(nn.Module):
                 nn.init.normal_(parameter, std=_INITIAL_SPREAD)
 
 
-def _check_length(*lengths: int) -> None:
+def check_length(*lengths: int) -> None:
+    """Whether sequences are long enough to have two neighbours somewhere.
+
+    Raises:
+        SequenceError: If one is not.
+    """
     if min(lengths) < MIN_LENGTH:
         raise SequenceError(f"a sequence has {min(lengths)} bases: expected at least {MIN_LENGTH}")
-
-
-def _widest_block(length: int) -> int:
-    """Positions read together: few enough that the mask within them is a small part of the work."""
-    return max(_MIN_BLOCK, length // 32)
-
-
-def _alike(walks: Sequence[LocalWalk]) -> Iterator[list[int]]:
-    """Indices of walks of about one length, in batches of bounded size."""
-    batch: list[int] = []
-    sizes = [walk.stop - walk.start for walk in walks]
-    for i in sorted(range(len(walks)), key=sizes.__getitem__):
-        if batch and (
-            sizes[i] * (len(batch) + 1) > _EDITED_BASES or sizes[i] > 2 * sizes[batch[0]] + _MIN_CHUNK
-        ):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def _projections(config: ModelConfig) -> GatedProjections:

@@ -1,0 +1,182 @@
+"""Targets of windows, and edited windows near their edits, read with no more work than they ask for.
+
+both streams walk the windows -> a memory of them -> blocks of targets and edits
+-> the streams walk the few bases that an edit changes for them -> the fusion, block by block
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from janusdna.nn.blocks import Block, blocks_of, widest_block
+from janusdna.nn.edits import Edit, EditedRows, LocalWalk, backward_walk, cut_points, forward_walk
+from janusdna.nn.memory import WindowMemory
+from janusdna.nn.stream import Stream
+
+if TYPE_CHECKING:
+    from janusdna.nn.model import JanusDNA
+
+__all__ = ["TargetReading"]
+
+# Rows of a batch between two cuts at least, so that many edits do not make the chunks of a walk small.
+_CLOSEST_CUTS = 512
+# Bases of edited windows that are walked together.
+_EDITED_BASES = 1 << 14
+# Walks go into one batch up to twice the length of its shortest and these bases more.
+_ALIKE = 64
+
+
+class TargetReading:
+    """One reading of a batch of windows, without a gradient.
+
+    Args:
+        network: Who reads.
+        ids: Token ids, (B, T).
+        targets: 0-based positions, (B, n), the positions that edits read among them.
+        edits: Of these windows.
+    """
+
+    def __init__(self, network: JanusDNA, ids: Tensor, targets: Tensor, edits: Sequence[Edit]) -> None:
+        self._network = network
+        self._edits = edits
+        self._order = targets.argsort(dim=1)
+        self._memory = self._walk(ids, targets.gather(1, self._order))
+        self._fused = self._memory.neighbours.new_zeros(*targets.shape, network.config.hidden_size)
+
+    def edited(self) -> Iterator[tuple[int, Tensor]]:
+        """Read everything; each edit's index and the fused states that predict its positions, (m, d)."""
+        for blocks in self._groups():
+            rows = iter(self._edited_rows([self._edits[i] for block in blocks for i in block.edits]))
+            for block in blocks:
+                edited = list(islice(rows, len(block.edits)))
+                before, after = self._network.fusion.block(self._memory, block, edited)
+                self._fused[block.row, block.columns] = before
+                yield from zip(block.edits, after, strict=True)
+
+    def fused(self) -> Tensor:
+        """The fused states that predict the targets, (B, n, d), in the order asked; after `edited`."""
+        sorted_targets = self._memory.targets
+        first_alike = torch.searchsorted(sorted_targets, sorted_targets)
+        place = first_alike.gather(1, self._order.argsort(dim=1))
+        return self._fused.gather(1, place[..., None].expand_as(self._fused))
+
+    def _walk(self, ids: Tensor, targets: Tensor) -> WindowMemory:
+        """Both streams over whole windows, in chunks that end where edits begin."""
+        network, length = self._network, ids.shape[1]
+        weight = network.embedding.weight
+        memory = WindowMemory.empty(
+            ids,
+            targets,
+            heads=network.config.num_heads,
+            like=weight,
+            dtype=network.memory_dtype or weight.dtype,
+        )
+        edges = (
+            [max(0, edit.start - 1) for edit in self._edits],
+            [length - min(length, edit.end + 1) for edit in self._edits],
+        )
+
+        def read(stream: Stream) -> None:
+            side = int(stream.reverse)
+            closest = -(-_CLOSEST_CUTS // len(ids))
+            cuts = cut_points(length, longest=network.chunk(ids), wanted=edges[side], closest=closest)
+            if side:
+                cuts = [length - cut for cut in reversed(cuts)]
+            kept = memory.states[side] if self._edits else None
+            for chunk in stream.walk(network.embedding, ids, cuts[1:-1], kept=kept):
+                memory.store(side, chunk.start, *network.fusion.keys_values(chunk.rows))
+                memory.store_neighbours(side, chunk.start, chunk.rows)
+
+        network.both_streams(read)
+        return memory
+
+    def _groups(self) -> Iterator[list[Block]]:
+        """All blocks, in groups whose edits are walked as one batch."""
+        by_row: list[list[tuple[int, Edit]]] = [[] for _ in self._memory.ids]
+        for numbered in enumerate(self._edits):
+            by_row[numbered[1].row].append(numbered)
+        group: list[Block] = []
+        bases = 0
+        for row, targets in enumerate(self._memory.targets.cpu().numpy()):
+            for block in blocks_of(row, _once(targets), by_row[row], widest_block(self._memory.length)):
+                group.append(block)
+                bases += sum(self._edits[i].stop - self._edits[i].first for i in block.edits)
+                if bases >= _EDITED_BASES:
+                    yield group
+                    group, bases = [], 0
+        yield group
+
+    def _edited_rows(self, edits: Sequence[Edit]) -> list[EditedRows]:
+        """What the streams make anew of edited windows."""
+        if not edits:
+            return []
+        length = self._memory.length
+
+        def read(stream: Stream) -> list[tuple[LocalWalk, Tensor]]:
+            cuts = sorted([*self._memory.states[stream.reverse], 0, length])
+            walks = [
+                backward_walk(edit, cuts, length) if stream.reverse else forward_walk(edit, cuts)
+                for edit in edits
+            ]
+            return list(zip(walks, self._walk_locally(stream, edits, walks), strict=True))
+
+        forward, backward = self._network.both_streams(read)
+        return [
+            EditedRows(edit, f_rows, r_rows, f_walk.first, r_walk.last)
+            for edit, (f_walk, f_rows), (r_walk, r_rows) in zip(edits, forward, backward, strict=True)
+        ]
+
+    def _walk_locally(
+        self, stream: Stream, edits: Sequence[Edit], walks: Sequence[LocalWalk]
+    ) -> list[Tensor]:
+        """The new rows of each edit, (t, d), walked in batches of about equal length."""
+        found: dict[int, Tensor] = {}
+        for batch in _alike([walk.stop - walk.start for walk in walks]):
+            rows = self._walk_batch(stream, [edits[i] for i in batch], [walks[i] for i in batch])
+            found.update(zip(batch, rows, strict=True))
+        return [found[i] for i in range(len(walks))]
+
+    def _walk_batch(
+        self, stream: Stream, edits: Sequence[Edit], walks: Sequence[LocalWalk]
+    ) -> Iterator[Tensor]:
+        """What fills up the shorter walks comes last in the walk, where it changes nothing before it."""
+        network, memory = self._network, self._memory
+        longest = max(1, *(walk.stop - walk.start for walk in walks))
+        ids = memory.ids.new_zeros(len(walks), longest)
+        origins = []
+        for sequence, edit, walk in zip(ids, edits, walks, strict=True):
+            bases = edit.bases(memory.ids[edit.row], walk.start, walk.stop)
+            margin = longest - len(bases) if stream.reverse else 0
+            sequence[margin : margin + len(bases)] = bases
+            origins.append(walk.start - margin)
+        states = memory.states[stream.reverse]
+        kept = [(states[walk.cut], edit.row) for edit, walk in zip(edits, walks, strict=True)]
+        cuts = cut_points(longest, longest=network.chunk(ids))[1:-1]
+        walked = stream.walk(network.embedding, ids, cuts, states=stream.gather(kept, longest))
+        rows = torch.cat([chunk.rows for chunk in sorted(walked, key=lambda chunk: chunk.start)], dim=1)
+        for sequence, walk, origin in zip(rows, walks, origins, strict=True):
+            yield sequence[walk.first - origin : walk.last - origin].clone()
+
+
+def _once(targets: np.ndarray) -> np.ndarray:
+    """Ascending targets without the repetitions of the last, which fill up a batch of unequal numbers."""
+    return targets[: int(np.searchsorted(targets, targets[-1])) + 1] if len(targets) else targets
+
+
+def _alike(sizes: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of walks of about one size, in batches of bounded size."""
+    batch: list[int] = []
+    for i in sorted(range(len(sizes)), key=sizes.__getitem__):
+        full = sizes[i] * (len(batch) + 1) > _EDITED_BASES
+        if batch and (full or sizes[i] > 2 * sizes[batch[0]] + _ALIKE):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
