@@ -106,16 +106,20 @@ def make_operands(length: int, config: ModelConfig, channels: int | None = None)
 
 
 def published_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, z: Tensor) -> Tensor:
-    """As published implementations write it: (T, d_in, N) tensors first, then a product a token."""
-    delta = functional.softplus(dt)
-    decay = torch.exp(torch.einsum("bld,dn->bldn", delta, A))
-    fed = torch.einsum("bld,bln,bld->bldn", delta, B, x)
+    """As published implementations without kernels write it.
+
+    Channels first: decay and input of all tokens as (d_in, T, N) tensors, then a step and a product a token.
+    """
+    inputs, delta, gate = (part.transpose(1, 2) for part in (x, functional.softplus(dt), z))
+    decay = torch.exp(delta[..., None] * A[:, None])
+    fed = (delta * inputs)[..., None] * B[:, None]
     state = x.new_zeros(x.shape[0], *A.shape)
     outputs = []
     for t in range(x.shape[1]):
-        state = decay[:, t] * state + fed[:, t]
-        outputs.append(torch.einsum("bdn,bn->bd", state, C[:, t]))
-    return (torch.stack(outputs, dim=1) + x * D) * functional.silu(z)
+        state = decay[:, :, t] * state + fed[:, :, t]
+        outputs.append((state @ C[:, t, :, None])[..., 0])
+    found = torch.stack(outputs, dim=-1) + inputs * D[:, None]
+    return (found * functional.silu(gate)).transpose(1, 2)
 
 
 if __name__ == "__main__":
