@@ -17,10 +17,11 @@ __all__ = ["describe_machine"]
 
 _DEFAULT = "janusdna-72"
 _LONGEST_WINDOW = 1 << 20
-# Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds.
+# Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds
+# beside the keys and values of both streams.
 _PROGRAM_BYTES = 800_000_000
-_BASE_BYTES = 300
-_BASE_VALUES = 7
+_BASE_BYTES = 150
+_BASE_VALUES = 4
 
 
 def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
@@ -55,7 +56,8 @@ def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
 def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtype, free: int) -> str:
     if device.type != "cpu":
         return f"not measured yet on {device.type}"
-    each = _BASE_BYTES + _BASE_VALUES * config.hidden_size * dtype.itemsize
+    values = _BASE_VALUES * (1 + len(config.attention_layers)) * config.hidden_size
+    each = _BASE_BYTES + values * dtype.itemsize
     window = min(_LONGEST_WINDOW, max(0, free - _PROGRAM_BYTES) // each)
     return f"about {window:,} bp at hidden size {config.hidden_size}"
 

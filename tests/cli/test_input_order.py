@@ -65,6 +65,34 @@ def test_thousands_of_rows_in_shuffled_groups():
     assert came_out == expected
 
 
+def test_any_object_is_an_answer():
+    """Also one that is false; a row of no group needs none."""
+    answers = [0, "", {}, None, (1.5, float("inf"))]
+    with InputOrder() as order:
+        order.add([*((number, ("1", number)) for number in range(5)), ("free", None)])
+        for number in (4, 3, 1, 2):
+            order.answer([(number, answers[number])])
+            assert ready(order) == []
+        order.answer([(0, answers[0])])
+        assert ready(order) == [*enumerate(answers), ("free", None)]
+
+
+def test_groups_are_told_apart_by_contig_and_start():
+    rows: Rows = [(n, (contig, start)) for n, (contig, start) in enumerate([("1", 10), ("11", 0), ("1", 1)])]
+    with InputOrder() as order:
+        order.add(rows)
+        assert list(order.groups()) == [[(0, 0)], [(1, 1)], [(2, 2)]]
+
+
+def test_no_room_for_the_answers():
+    with InputOrder() as order:
+        order.add((number, ("1", number)) for number in range(1000))
+        [[pages]] = order._database.execute("PRAGMA page_count")
+        order._database.execute(f"PRAGMA max_page_count = {pages + 5}")
+        with pytest.raises(InputError, match=r"temporary database: .*full; .*TMPDIR"):
+            order.answer((number, "x" * 1000) for number in range(1000))
+
+
 def test_a_full_disk_is_the_users_to_know():
     with InputOrder() as order:
         order._database.execute("PRAGMA max_page_count = 20")

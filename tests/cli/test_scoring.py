@@ -334,9 +334,11 @@ def statuses(work, bases):
     return work.vcf(*records), work.fasta(c=contig, short="AC", three="ACG")
 
 
-def test_every_status(work, statuses):
+@pytest.mark.parametrize("context", ["centered", "tiled"])
+def test_every_status(work, statuses, context):
     vcf, fasta = statuses
-    table = work.score(vcf, "-f", fasta, "--window", 64, *EVERYTHING)
+    table = work.score(vcf, "-f", fasta, "--window", 64, "--context", context, *EVERYTHING)
+    assert table["pos"].tolist() == [int(record.split()[1]) for record, _ in STATUSES]
     assert table["status"].tolist() == [status for _, status in STATUSES]
     ok = table["status"] == "ok"
     assert table.loc[ok, SCORES].notna().all(axis=None)

@@ -121,6 +121,52 @@ def test_no_request_has_no_answer(model):
     assert (reader.read([]), reader.windows, reader.bases) == ([], 0, 0)
 
 
+class Crowd:
+    """Windows of one length with no to five haplotypes each, as many as their number."""
+
+    def __init__(self, bases, strands):
+        self.sequences = [bases(50, seed=60 + number) for number in range(6)]
+        self.requests = [
+            Request(
+                tokens.encode(sequence),
+                np.arange(4 * number, 50),
+                strands,
+                [Haplotype(24 + i, 25 + 2 * i, tokens.encode("GA"[i % 2 :]), 20, 36) for i in range(number)],
+            )
+            for number, sequence in enumerate(self.sequences)
+        ]
+
+    def check(self, oracle, readings):
+        for sequence, request, reading in zip(self.sequences, self.requests, readings, strict=True):
+            strands = [int(strand) for strand in request.strands]
+            logp = oracle.logp(sequence)[strands][:, request.targets]
+            np.testing.assert_allclose(reading.logp, logp, atol=2e-5)
+            for change, found in zip(request.haplotypes, reading.haplotypes, strict=True):
+                alt = bytes(b"ACGT"[i - tokens.A] for i in change.ids).decode()
+                edited = sequence[: change.start] + alt + sequence[change.end :]
+                read = range(change.first, change.last + len(edited) - len(sequence))
+                own = [oracle.logp(edited)[strands, at, "ACGT".index(edited[at])] for at in read]
+                np.testing.assert_allclose(found.logp, np.transpose(own), atol=2e-5)
+                hidden = oracle.hidden(edited)[strands].mean(axis=0)[list(read)].mean(axis=0)
+                np.testing.assert_allclose(found.hidden, hidden, atol=2e-5)
+
+
+@pytest.mark.parametrize("batch_bp", [1, 150, 10_000])
+@pytest.mark.parametrize("strands", [FORWARD, REVERSE, BOTH_STRANDS], ids=["forward", "reverse", "both"])
+def test_haplotypes_of_many_windows_on_any_strand(model, oracle, bases, strands, batch_bp):
+    crowd = Crowd(bases, strands)
+    reader = WindowReader(model, batch_bp=batch_bp)
+    crowd.check(oracle, reader.read(crowd.requests))
+    assert reader.windows == 6 * len(strands)
+
+
+def test_haplotypes_of_a_batch_that_is_halved(model, oracle, bases):
+    crowd = Crowd(bases, BOTH_STRANDS)
+    watched = Watched(model, limit=3 * 50)
+    crowd.check(oracle, WindowReader(watched, batch_bp=10_000).read(crowd.requests))
+    assert [rows for rows, _ in watched.batches] == [12, 6, 3, 3, 3, 3]
+
+
 def test_haplotypes_are_read_as_whole_sequences_are(model, oracle, bases):
     """Edits of every kind, read around them: own log p by both strands, and the mean hidden state."""
     sequence = bases(60, seed=31)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import janusdna
+from janusdna.nn.edits import Edit
 from janusdna.nn.model import JanusDNA
 from janusdna.ops import conv_cpu, mixture_cpu, norm_cpu, reference, scan_cpu, swiglu_cpu
 from janusdna.ops.arrays import rows_of
@@ -186,14 +187,21 @@ class Largest(TorchDispatchMode):
         return out
 
 
+@pytest.mark.parametrize("attention_layers", [(), (2,)], ids=["nomidattn", "midattn"])
+@pytest.mark.parametrize("edits", [0, 3])
 def test_a_chunked_walk_allocates_keys_and_values_alone(
-    make_network: Callable[..., JanusDNA], random_ids: Callable[[int, int], Tensor], cpu_kernels: Kernels
+    make_network: Callable[..., JanusDNA],
+    random_ids: Callable[[int, int], Tensor],
+    cpu_kernels: Kernels,
+    attention_layers: tuple[int, ...],
+    edits: int,
 ) -> None:
     length, expand = 4096, 8
     chunked = replace(cpu_kernels, chunk_values=64 * 16)
-    network = make_network(chunked, attention_layers=(), expand=expand)
+    network = make_network(chunked, attention_layers=attention_layers, expand=expand)
+    change = Edit(0, 1990, 1991, torch.tensor([7, 8]), 1980, 2001)
     with torch.no_grad(), Largest() as largest:
-        network.read(random_ids(1, length), torch.tensor([[5, 2000]]))
+        network.read(random_ids(1, length), torch.arange(1980, 2001)[None], [change] * edits)
     buffer = 2 * 2 * length * 16  # keys and values of both streams
     assert largest.elements == buffer < length * expand * 16
 

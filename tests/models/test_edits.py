@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
+import janusdna
 from janusdna import SequenceError
+from janusdna.checkpoint import Checkpoint, save
 from janusdna.nn import blocks, target_reading
 from janusdna.nn import model as model_module
 from janusdna.nn.blocks import blocks_of
 from janusdna.nn.edits import Edit, backward_walk, cut_points, forward_walk
 from janusdna.nn.model import JanusDNA
+from janusdna.nn.target_reading import TargetReading
 from janusdna.ops.backends import REFERENCE, Kernels
-from janusdna.reader import load
+from janusdna.reader import Model, load
 
 Make = Callable[..., JanusDNA]
 Draw = Callable[[int, int], Tensor]
@@ -50,6 +55,26 @@ def targets_for(edits: list[Edit], rows: int) -> Tensor:
     return torch.tensor([(at + [at[-1] if at else 0] * most)[:most] for at in needed])
 
 
+def edited_window(ids: Tensor, change: Edit) -> Tensor:
+    """The whole of it, (1, T')."""
+    window = ids[change.row]
+    return torch.cat((window[: change.start], change.ids, window[change.end :]))[None]
+
+
+def logits_of(network: JanusDNA, ids: Tensor, edits: list[Edit]) -> list[Tensor]:
+    """By reading edits."""
+    found: dict[int, Tensor] = {}
+    with torch.inference_mode():
+        network.read(ids, targets_for(edits, len(ids)), edits, lambda i, p: found.__setitem__(i, p.logits))
+    return [found[i] for i in range(len(edits))]
+
+
+def full_logits_of(network: JanusDNA, ids: Tensor, edits: list[Edit]) -> list[Tensor]:
+    """By full passes over the edited windows."""
+    with torch.inference_mode():
+        return [network(edited_window(ids, e)).logits[0, e.first : e.stop] for e in edits]
+
+
 def compare(network: JanusDNA, ids: Tensor, edits: list[Edit], tolerance: float) -> None:
     """All predictions against full passes over each window, edited or not."""
     targets, found = targets_for(edits, len(ids)), {}
@@ -61,9 +86,7 @@ def compare(network: JanusDNA, ids: Tensor, edits: list[Edit], tolerance: float)
             assert (getattr(plain, name) - expected).abs().max() <= tolerance
         assert sorted(found) == list(range(len(edits)))
         for i, change in enumerate(edits):
-            window = ids[change.row]
-            edited = torch.cat((window[: change.start], change.ids, window[change.end :]))[None]
-            full = network(edited)
+            full = network(edited_window(ids, change))
             for name in ("hidden", "logits"):
                 expected = getattr(full, name)[0, change.first : change.stop]
                 assert getattr(found[i], name).shape == expected.shape
@@ -113,6 +136,109 @@ def test_edits_by_the_cpu_kernels(
     compare(network, random_ids(2, 700), edits_of(700, 40), 1e-4)
 
 
+@pytest.mark.parametrize("attention_layers", [(2,), ()], ids=["midattn", "nomidattn"])
+@pytest.mark.parametrize("chunk", [None, 16], ids=["whole", "chunks"])
+@pytest.mark.parametrize(("length", "span"), [(40, 5), (101, 30)])
+def test_edits_in_float32_are_as_exact_as_full_passes(
+    make_network: Make,
+    random_ids: Draw,
+    cpu_kernels: Kernels,
+    small_pieces: None,
+    attention_layers: tuple[int, ...],
+    chunk: int | None,
+    length: int,
+    span: int,
+) -> None:
+    """Against the same weights in float64, from which a full pass is off by some 1e-4 itself."""
+    kernels = replace(cpu_kernels, chunk_values=None if chunk is None else 2 * 16 * chunk)
+    network = make_network(kernels, attention_layers=attention_layers)
+    ids, edits = random_ids(2, length), edits_of(length, span)
+    exact = make_network(attention_layers=attention_layers).cast(torch.float64)
+    truth = torch.cat(full_logits_of(exact, ids, edits))
+    by_edits = (torch.cat(logits_of(network, ids, edits)) - truth).abs().max()
+    by_full_passes = (torch.cat(full_logits_of(network, ids, edits)) - truth).abs().max()
+    assert by_edits <= 2 * by_full_passes <= 1e-3
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> tuple[Tensor, list[Edit]]:
+    """Two windows with edits of any size, at any place, read unequally far on both sides."""
+    length = draw(st.integers(3, 50))
+    edits = []
+    for _ in range(draw(st.integers(1, 10))):
+        start = draw(st.integers(0, length))
+        end = draw(st.integers(start, min(length, start + draw(st.sampled_from([1, 3, length])))))
+        alt = draw(st.lists(st.integers(7, 10), min_size=max(0, 3 - length + end - start), max_size=7))
+        first = draw(st.integers(0, max(0, start - 1)))
+        last = draw(st.integers(min(length, end + 1), length))
+        row = draw(st.integers(0, 1))
+        edits.append(Edit(row, start, end, torch.tensor(alt, dtype=torch.long), first, last))
+    # N and what is not a base too.
+    tokens = st.lists(st.sampled_from([4, 7, 8, 9, 10]), min_size=2 * length, max_size=2 * length)
+    return torch.tensor(draw(tokens)).view(2, length), edits
+
+
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    # `make_network` makes a new one at each call.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(readings(), st.data())
+def test_any_edits_in_pieces_of_any_size(
+    make_network: Make, reading: tuple[Tensor, list[Edit]], data: st.DataObject
+) -> None:
+    ids, edits = reading
+    layers = data.draw(st.sampled_from([(), (2,), (0, 3)]))
+    chunk = data.draw(st.sampled_from([None, 1, 2, 16]))
+    pieces = {
+        "_CLOSEST_CUTS": data.draw(st.sampled_from([1, 8])),
+        "_EDITED_BASES": data.draw(st.sampled_from([1, 60])),
+        "_ALIKE": data.draw(st.sampled_from([0, 5])),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "_NARROWEST", data.draw(st.sampled_from([1, 9])))
+        patch.setattr(blocks, "_MOST_EDITS", data.draw(st.sampled_from([1, 3, 64])))
+        patch.setattr(model_module, "_MIN_CHUNK", 1)
+        for name, value in pieces.items():
+            patch.setattr(target_reading, name, value)
+        kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * 16 * chunk)
+        compare(make_network(kernels, attention_layers=layers).cast(torch.float64), ids, edits, 1e-10)
+
+
+def test_a_crowd_of_edits_at_one_place(make_network: Make, random_ids: Draw) -> None:
+    """More than go into a block."""
+    network, ids = make_network().cast(torch.float64), random_ids(1, 30)
+    draw = np.random.default_rng(2)
+    edits = [
+        edit(30, 0, 14, int(draw.integers(0, 3)), draw.integers(7, 11, draw.integers(1, 5)).tolist(), 4)
+        for _ in range(blocks._MOST_EDITS + 9)
+    ]
+    compare(network, ids, edits, 1e-11)
+
+
+def test_edits_in_bfloat16(make_network: Make, random_ids: Draw, cpu_kernels: Kernels) -> None:
+    ids, edits = random_ids(2, 101), edits_of(101, 30)
+    network = make_network(cpu_kernels).cast(torch.bfloat16)
+    found, full = (torch.cat(read(network, ids, edits)) for read in (logits_of, full_logits_of))
+    assert found.dtype == torch.float32
+    # Two orders of the same rounded sums.
+    assert 0 < (found - full).pow(2).mean().sqrt() <= 0.01 * full.std()
+
+
+def test_an_edit_costs_the_bases_that_are_read_of_it(
+    make_network: Make, random_ids: Draw, cpu_kernels: Kernels
+) -> None:
+    network, ids, embedded = make_network(cpu_kernels), random_ids(1, 2000), []
+    network.embedding.register_forward_hook(lambda module, given, out: embedded.append(given[0].numel()))
+    for change in (edit(2000, 0, 1000, 1, [7], 8), edit(2000, 0, 700, 300, [8, 9], 8)):
+        embedded.clear()
+        logits_of(network, ids, [change])
+        extra = sum(embedded) - 2 * 2000
+        assert 0 < extra <= 2 * (8 + len(change.ids) + 1)
+
+
 @pytest.mark.parametrize("case", ["tiny-midattn-mlp", "tiny-nomidattn-mlp"])
 def test_edits_with_golden_weights(shared: Path, random_ids: Draw, case: str) -> None:
     module = load(shared / "golden" / case, device="cpu").module
@@ -156,16 +282,31 @@ def test_cuts_are_where_they_are_wanted_and_chunks_no_longer_than_allowed() -> N
         assert cuts[0] == 0
         assert cuts[-1] == length
         assert all(0 < b - a <= longest for a, b in pairwise(cuts))
+        if longest >= 2 * closest:
+            assert all(b - a >= closest for a, b in pairwise(cuts[:-1]))
         for at in wanted:
             assert at == length or any(0 <= at - cut < max(1, closest) for cut in cuts)
+
+
+def test_cuts_of_a_walk_written_out() -> None:
+    assert cut_points(10, longest=10) == [0, 10]
+    assert cut_points(10, longest=4) == [0, 3, 6, 10]
+    assert cut_points(10, longest=9, wanted=[7, 3, 3]) == [0, 3, 7, 10]
+    # 3 is closer than 4 to the beginning, 9 to 7; both have a cut not far before them.
+    assert cut_points(10, longest=9, wanted=[3, 7, 9], closest=4) == [0, 7, 10]
+    assert cut_points(10, longest=9, wanted=[0, 10]) == [0, 5, 10]
 
 
 def test_local_walks_begin_at_a_cut_and_hold_the_new_rows() -> None:
     cuts = [0, 10, 25, 40]
     for change in edits_of(40, 6, rows=1):
         forward, backward = forward_walk(change, cuts), backward_walk(change, cuts, 40)
-        assert forward.cut in cuts
-        assert backward.cut in cuts
+        before, after = max(0, change.start - 1), min(40, change.end + 1)
+        assert forward.cut == max(cut for cut in cuts if cut <= before)
+        assert backward.cut == min(cut for cut in cuts if cut >= after)
+        assert backward.stop == backward.cut + change.shift
+        assert forward.stop >= forward.last
+        assert backward.start <= backward.first
         assert forward.cut == forward.start <= forward.first <= max(0, change.start - 1)
         assert forward.last == change.stop - 1
         assert backward.first == change.first + 1
@@ -184,7 +325,8 @@ def test_blocks_hold_all_targets_and_all_edits() -> None:
         asked = set(generator.integers(0, length, 12).tolist())
         asked |= {p for _, change in edits for p in range(change.first, change.last)}
         targets = np.array(sorted(asked))
-        found = blocks_of(0, targets, edits, widest)
+        found = blocks_of(5, targets, edits, widest)
+        assert {block.row for block in found} == {5}
         held = [targets[block.columns] for block in found]
         assert set(np.concatenate(held).tolist()) == asked
         assert sorted(i for block in found for i in block.edits) == list(range(len(edits)))
@@ -207,6 +349,73 @@ def test_keys_and_values_in_bfloat16(shared: Path, random_ids: Draw) -> None:
     one, other = exact.read(ids, targets).logits, rough.read(ids, targets).logits
     assert other.dtype == torch.float32
     assert 0 < (one - other).abs().max() <= 0.02 * one.std()
+
+
+@pytest.fixture
+def directory(make_network: Make, tmp_path: Path) -> Path:
+    network = make_network()
+    tensors = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    save(Checkpoint("small", network.config, tensors, ""), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_edits_with_keys_and_values_in_bfloat16(directory: Path, random_ids: Draw) -> None:
+    """Rounded by 2^-9 at most each, they move logits by less than 2^-6 of what these spread over."""
+    exact, rough = (
+        janusdna.load(directory, device="cpu", kv_dtype=kept).module for kept in ("auto", "bfloat16")
+    )
+    ids, edits = random_ids(2, 101), edits_of(101, 30)
+    for network, kept in ((exact, torch.float32), (rough, torch.bfloat16)):
+        with torch.inference_mode():
+            memory = TargetReading(network, ids, targets_for(edits, 2), edits)._memory
+        assert (memory.keys.dtype, memory.values.dtype, memory.neighbours.dtype) == (
+            kept,
+            kept,
+            torch.float32,
+        )
+    one, other = (torch.cat(logits_of(network, ids, edits)) for network in (exact, rough))
+    assert other.dtype == torch.float32
+    assert 1e-4 * one.std() < (one - other).abs().max() <= 2**-6 * one.std()
+
+
+@pytest.fixture
+def model(directory: Path) -> Model:
+    return janusdna.load(directory, device="cpu", dtype="float64")
+
+
+def test_edits_beside_targets_in_any_order(model: Model) -> None:
+    sequence, found = "ACGTTGCAACGTAC", {}
+    change = Edit(0, 4, 5, torch.tensor([8, 8]), 2, 7)
+    expected = model.read(["ACGTCCGCAACGTAC"])
+    for order in (torch.randperm(14, generator=torch.Generator().manual_seed(3))[None], None):
+        out = model.read([sequence], order, edits=[change], on_edit=found.__setitem__)
+        columns = slice(None) if order is None else order[0]
+        assert (out.logits - model.read([sequence]).logits[:, columns]).abs().max() <= 1e-12
+        for name in ("hidden", "logits"):
+            assert (getattr(found[0], name) - getattr(expected, name)[0, 2:8]).abs().max() <= 1e-12
+        found.clear()
+    assert torch.equal(model.read([sequence], edits=[change]).logits, out.logits)  # nobody listens
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Edit(0, -1, 5, torch.tensor([7]), -1, 6), "does not lie within"),
+        (Edit(0, 5, 4, torch.tensor([7]), 3, 8), "does not lie within"),
+        (Edit(0, 4, 5, torch.tensor([7]), 5, 8), "does not lie within"),
+        (Edit(0, 4, 6, torch.tensor([7]), 3, 5), "does not lie within"),
+        (Edit(0, 0, 0, torch.tensor([7]), 0, 0), "does not lie within"),
+        (Edit(0, 9, 11, torch.tensor([7]), 5, 11), "does not lie within sequences of 10 bases"),
+        (Edit(-1, 4, 5, torch.tensor([7]), 3, 6), "does not lie within"),
+        (Edit(2, 4, 5, torch.tensor([7]), 3, 6), "does not lie within"),
+        (Edit(1, 4, 5, torch.tensor([7]), 3, 6), "is read where its sequence has no target"),
+        (Edit(0, 1, 9, torch.tensor([], dtype=torch.long), 0, 10), "has 2 bases: expected at least 3"),
+    ],
+)
+def test_edits_that_are_refused(model: Model, change: Edit, message: str) -> None:
+    targets = torch.stack((torch.arange(10), torch.arange(10).clamp(max=4)))
+    with pytest.raises(SequenceError, match=message):
+        model.read(["ACGTACGTAC", "ACGTACGTAA"], targets, edits=[change])
 
 
 def test_what_an_edit_may_be(shared: Path) -> None:

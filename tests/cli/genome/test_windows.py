@@ -111,6 +111,39 @@ def depth(base: int, window: Window) -> int:
     return min(base - window.start, window.end - 1 - base)
 
 
+@pytest.mark.parametrize(
+    ("position", "size", "length", "start", "end"),
+    [
+        # The grid of 10 begins at 0, 5, 10, ...: window 10 to 20 is read at 12 to 16.
+        (12, 10, 100, 10, 20),
+        (16, 10, 100, 10, 20),
+        (11, 10, 100, 5, 15),
+        (17, 10, 100, 15, 25),
+        # Shifted inwards at the contig's ends.
+        (0, 10, 100, 0, 10),
+        (1, 10, 100, 0, 10),
+        (6, 10, 100, 0, 10),
+        (7, 10, 100, 5, 15),
+        (96, 10, 100, 90, 100),
+        (97, 10, 100, 90, 100),
+        (97, 10, 98, 88, 98),
+        # After the last base, as for an insertion at a contig's end.
+        (100, 10, 100, 90, 100),
+        # Odd: steps of 5, read from 2 after the window's start on.
+        (12, 11, 100, 10, 21),
+        (11, 11, 100, 5, 16),
+        # Steps of 1: a base is the first of its window.
+        (40, 3, 100, 40, 43),
+        (99, 3, 100, 97, 100),
+        # The whole contig where it is no longer than the window.
+        (7, 10, 10, 0, 10),
+        (3, 10, 9, 0, 9),
+    ],
+)
+def test_tiled_windows_written_out(position: int, size: int, length: int, start: int, end: int) -> None:
+    assert tiled_window("chr1", position, size, length) == Window("chr1", start, end)
+
+
 @given(st.integers(0, 400), st.integers(3, 90), st.integers(3, 400))
 def test_tiled_windows_are_those_of_the_grid(position: int, size: int, length: int) -> None:
     position = min(position, length)
@@ -119,7 +152,7 @@ def test_tiled_windows_are_those_of_the_grid(position: int, size: int, length: i
     grid = range(-2 * size // (size // 2) * (size // 2), 2 * length + size, size // 2)
     [start] = [start for start in grid if start + size // 4 <= position < start + size // 4 + size // 2]
     assert window.start == max(0, min(start, length - size))
-    assert window.start <= position <= window.end
+    assert window.start <= min(position, length - 1) < window.end
     if window.start > 0 and window.end < length:
         assert window.start % (size // 2) == 0
         assert position - window.start >= size // 4
