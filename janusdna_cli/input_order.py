@@ -10,7 +10,8 @@ import itertools
 import pickle
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Generic, Self, TypeVar
+from contextlib import contextmanager
+from typing import Any, Generic, Self, TypeVar
 
 from janusdna_cli.errors import InputError
 
@@ -67,7 +68,7 @@ class InputOrder(Generic[Row, Answer]):
 
     def groups(self) -> Iterator[list[tuple[int, Row]]]:
         """The rows of each group, numbered; groups in the order in which they first appear."""
-        found = self._database.execute(_BY_GROUP)
+        found = self._select(_BY_GROUP)
         for _, members in itertools.groupby(found, key=lambda record: record[:2]):
             yield [(number, pickle.loads(row)) for _, _, number, row in members]
 
@@ -79,20 +80,30 @@ class InputOrder(Generic[Row, Answer]):
     def ready(self) -> Iterator[list[tuple[Row, Answer | None]]]:
         """The next rows that wait for no answer, theirs or an earlier one's; None for one of no group."""
         while True:
-            found = self._database.execute(_FROM_HERE_ON, (self._next, _ROWS_AT_ONCE))
+            found = self._select(_FROM_HERE_ON, self._next, _ROWS_AT_ONCE)
             done = list(itertools.takewhile(lambda record: record[1], found))
             if not done:
                 return
             self._next += len(done)
             yield [(pickle.loads(row), answer and pickle.loads(answer)) for row, _, answer in done]
 
+    def _select(self, statement: str, *values: int) -> Iterator[tuple[Any, ...]]:
+        with _room_expected():
+            yield from self._database.execute(statement, values)
+
     def _insert(self, statement: str, records: Iterable[tuple[object, ...]]) -> None:
-        try:
+        with _room_expected():
             self._database.execute("BEGIN")
             self._database.executemany(statement, records)
             self._database.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise InputError(
-                f"temporary database: {error}; expected room for the rows of the input: "
-                "set TMPDIR to a folder with more"
-            ) from None
+
+
+@contextmanager
+def _room_expected() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise InputError(
+            f"temporary database: {error}; expected room for the rows of the input: "
+            "set TMPDIR to a folder with more"
+        ) from None

@@ -108,7 +108,7 @@ class Model:
 
         Raises:
             SequenceError: If lengths differ, a letter is no nucleotide, a sequence is shorter than
-                3, a target lies outside, or an edit reads what is no target.
+                3, a target lies outside, or an edit reads what is no target or not its neighbours.
         """
         ids = sequences if isinstance(sequences, Tensor) else _encode(sequences)
         _check(ids, targets, self.config.vocab_size)
@@ -254,5 +254,8 @@ def _check_edits(edits: Sequence[Edit], targets: Tensor, ids: Tensor) -> None:
         ordered = 0 <= edit.first <= edit.start <= edit.end <= edit.last <= length
         if not (ordered and 0 <= edit.row < batch and edit.first < edit.last):
             raise SequenceError(f"{edit} does not lie within sequences of {length} bases")
+        left, right = edit.first < edit.start or edit.start == 0, edit.last > edit.end or edit.end == length
+        if not (left and right):
+            raise SequenceError(f"{edit} is read without its neighbours: expected a base more on each side")
         if not is_target[edit.row, edit.first : edit.last].all():
             raise SequenceError(f"{edit} is read where its sequence has no target")

@@ -98,3 +98,15 @@ def test_a_full_disk_is_the_users_to_know():
         order._database.execute("PRAGMA max_page_count = 20")
         with pytest.raises(InputError, match=r"temporary database: .*full; .*TMPDIR"):
             order.add(("x" * 1000, ("1", number)) for number in range(1000))
+
+
+def test_a_disk_that_is_full_when_rows_come_out():
+    """Tables that are gone stand for it: the error is of the same class, at the same places."""
+    with InputOrder() as order:
+        order.add([("a", ("1", 0)), ("b", None)])
+        order._database.execute("DROP TABLE answers")
+        with pytest.raises(InputError, match=r"temporary database: .*; .*TMPDIR"):
+            ready(order)
+        order._database.execute("DROP TABLE rows")
+        with pytest.raises(InputError, match=r"temporary database: .*; .*TMPDIR"):
+            list(order.groups())

@@ -187,8 +187,7 @@ class Largest(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("attention_layers", [(), (2,)], ids=["nomidattn", "midattn"])
-@pytest.mark.parametrize("edits", [0, 3])
+@pytest.mark.parametrize(("attention_layers", "edits"), [((), 0), ((2,), 3)], ids=["targets", "edits"])
 def test_a_chunked_walk_allocates_keys_and_values_alone(
     make_network: Callable[..., JanusDNA],
     random_ids: Callable[[int, int], Tensor],

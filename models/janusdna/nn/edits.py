@@ -30,8 +30,8 @@ class Edit:
         row: Which window of the batch.
         start, end: 0-based half-open.
         ids: Tokens that stand there instead, (a,).
-        first, last: Positions of the window to read, 0-based half-open, around [start, end); the edited
-            window is read from `first` to `last` + `shift`.
+        first, last: Positions of the window to read, 0-based half-open: [start, end) and a base more at
+            least on each side that has one; the edited window is read from `first` to `last` + `shift`.
     """
 
     row: int
@@ -120,7 +120,7 @@ def cut_points(length: int, *, longest: int, wanted: Iterable[int] = (), closest
         length: Rows.
         longest: Rows of a chunk at most.
         wanted: Where a cut is useful; each gets one at most `closest` rows before it.
-        closest: Rows of a chunk at least, but for the last.
+        closest: Rows between the wanted cuts at least.
     """
     cuts = [0]
     for position in sorted(wanted):

@@ -45,8 +45,8 @@ class TargetReading:
     def __init__(self, network: JanusDNA, ids: Tensor, targets: Tensor, edits: Sequence[Edit]) -> None:
         self._network = network
         self._edits = edits
-        self._order = targets.argsort(dim=1)
-        self._memory = self._walk(ids, targets.gather(1, self._order))
+        self._asked = targets
+        self._memory = self._walk(ids, _ascending(targets))
         self._fused = self._memory.neighbours.new_zeros(*targets.shape, network.config.hidden_size)
 
     def edited(self) -> Iterator[tuple[int, Tensor]]:
@@ -61,9 +61,7 @@ class TargetReading:
 
     def fused(self) -> Tensor:
         """The fused states that predict the targets, (B, n, d), in the order asked; after `edited`."""
-        sorted_targets = self._memory.targets
-        first_alike = torch.searchsorted(sorted_targets, sorted_targets)
-        place = first_alike.gather(1, self._order.argsort(dim=1))
+        place = torch.searchsorted(self._memory.targets, self._asked)
         return self._fused.gather(1, place[..., None].expand_as(self._fused))
 
     def _walk(self, ids: Tensor, targets: Tensor) -> WindowMemory:
@@ -164,8 +162,16 @@ class TargetReading:
             yield sequence[walk.first - origin : walk.last - origin].clone()
 
 
+def _ascending(targets: Tensor) -> Tensor:
+    """Each row's targets in order, (B, n); where one came twice, the row's last stands at its end again."""
+    found = targets.sort(dim=1).values
+    again = found[:, 1:] == found[:, :-1]
+    found[:, 1:] = torch.where(again, found[:, -1:], found[:, 1:])
+    return found.sort(dim=1).values
+
+
 def _once(targets: np.ndarray) -> np.ndarray:
-    """Ascending targets without the repetitions of the last, which fill up a batch of unequal numbers."""
+    """Ascending targets without the repetitions of the last."""
     return targets[: int(np.searchsorted(targets, targets[-1])) + 1] if len(targets) else targets
 
 
