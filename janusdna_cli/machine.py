@@ -24,17 +24,17 @@ _BASE_BYTES = 150
 _BASE_VALUES = 4
 
 
-def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
+def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str = "auto") -> str:
     """Lines of `topic  fact`.
 
     Raises:
         CheckpointError: If `model` is named and cannot be read.
-        BackendError: If `device` is named and not there.
+        BackendError: If `device` or `kernels` are named and not there.
     """
     where = resolve_device(device)
     precision = resolve_dtype(dtype, where)
     config = preset(_DEFAULT) if model is None else open_checkpoint(model).config
-    kernels = choose_kernels(where, precision, states=config.state_size)
+    chosen = choose_kernels(where, precision, states=config.state_size, preference=kernels)
     free = _free_memory(where)
     facts = {
         "janusdna": janusdna.__version__,
@@ -46,8 +46,8 @@ def describe_machine(*, model: str | None, device: str, dtype: str) -> str:
         "CPU threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
         "memory free": f"{free / 2**30:.1f} GiB",
     }
-    for operation, name in kernels.names.items():
-        facts[f"{operation} kernel"] = f"{name}: {kernels.reasons[operation]}"
+    for operation, name in chosen.names.items():
+        facts[f"{operation} kernel"] = f"{name}: {chosen.reasons[operation]}"
     facts["largest window"] = _largest_window(config, where, precision, free)
     width = max(map(len, facts))
     return "\n".join(f"{topic:<{width}}  {fact}" for topic, fact in facts.items())

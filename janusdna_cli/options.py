@@ -12,6 +12,7 @@ __all__ = [
     "Device",
     "Dtype",
     "FormatOption",
+    "Kernels",
     "KvDtype",
     "Model",
     "Output",
@@ -124,7 +125,9 @@ Device = Annotated[
 
 Dtype = Annotated[
     Literal["auto", "float32", "bfloat16"],
-    typer.Option("--dtype", rich_help_panel=_RUN, help="auto is bfloat16 on CUDA, float32 on the CPU."),
+    typer.Option(
+        "--dtype", rich_help_panel=_RUN, help="auto is bfloat16 on a GPU that has it, else float32."
+    ),
 ]
 
 KvDtype = Annotated[
@@ -133,6 +136,15 @@ KvDtype = Annotated[
         "--kv-dtype",
         rich_help_panel=_RUN,
         help="What a window's keys and values are kept in; auto is --dtype, bfloat16 takes half the memory.",
+    ),
+]
+
+Kernels = Annotated[
+    Literal["auto", "triton", "mamba-ssm", "reference"],
+    typer.Option(
+        "--kernels",
+        rich_help_panel=_RUN,
+        help="Who computes: auto is the fastest, triton or mamba-ssm scans on a GPU, reference is PyTorch.",
     ),
 ]
 

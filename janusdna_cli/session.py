@@ -63,6 +63,7 @@ class ModelSettings:
         device: "auto", "cpu", "cuda" or "cuda:i".
         dtype: "auto", "float32" or "bfloat16".
         kv_dtype: What a window's keys and values are kept in: "auto" for `dtype`, "float32" or "bfloat16".
+        kernels: "auto", "triton", "mamba-ssm" or "reference".
         batch_bp: Bases in one batch; None fits it to the memory.
         threads: CPU threads; None for all.
         quiet: Show no progress.
@@ -74,6 +75,7 @@ class ModelSettings:
     device: str = "auto"
     dtype: str = "auto"
     kv_dtype: str = "auto"
+    kernels: str = "auto"
     batch_bp: int | None = None
     threads: int | None = None
     quiet: bool = False
@@ -169,11 +171,24 @@ def open_model(settings: ModelSettings) -> Model:
         )
     if settings.threads is not None:
         set_threads(settings.threads)
-    model = load(settings.model, device=settings.device, dtype=settings.dtype, kv_dtype=settings.kv_dtype)
+    model = load(
+        settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        kv_dtype=settings.kv_dtype,
+        kernels=settings.kernels,
+    )
     if model.info.provenance.get("trained") is False:
         logger.warning("model %s is untrained: its numbers show the way and mean nothing", model.info.name)
     if (model.info.device, model.info.dtype) == ("cpu", "bfloat16") and not has_amx():
         logger.warning("bfloat16 on a CPU without AMX is slower than float32 and coarser")
+    if (
+        model.device.type == "cuda"
+        and settings.kernels == "auto"
+        and model.info.kernels["scan"] == "reference"
+    ):
+        reason = model.info.kernel_reasons["scan"]
+        logger.warning("the scan runs as a loop of plain PyTorch, which is slow: %s", reason)
     logger.debug("model %s on %s in %s, kernels %s", *_identity(model))
     return model
 

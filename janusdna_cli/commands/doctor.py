@@ -9,7 +9,10 @@ __all__ = ["doctor"]
 
 
 def doctor(
-    model: options.Model = None, device: options.Device = "auto", dtype: options.Dtype = "auto"
+    model: options.Model = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    kernels: options.Kernels = "auto",
 ) -> None:
     """Say what this machine offers: device, kernels and why, memory, the largest window that fits.
 
@@ -18,4 +21,4 @@ def doctor(
     configure_logging()
     from janusdna_cli.machine import describe_machine
 
-    typer.echo(describe_machine(model=model, device=device, dtype=dtype))
+    typer.echo(describe_machine(model=model, device=device, dtype=dtype, kernels=kernels))

@@ -124,27 +124,36 @@ class Model:
         return Reading(prediction.hidden, prediction.logits)
 
 
-def load(name: str | Path, *, device: str = "auto", dtype: str = "auto", kv_dtype: str = "auto") -> Model:
+def load(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    kv_dtype: str = "auto",
+    kernels: str = "auto",
+) -> Model:
     """Load a model by what `--model` takes.
 
     Args:
         name: A directory with `config.json` and `model.safetensors`, or a reference checkpoint or
             the directory that holds one.
         device: "auto", "cpu", "cuda" or "cuda:i".
-        dtype: "auto" (bfloat16 on CUDA, float32 on a CPU), "float32", "bfloat16" or "float64".
+        dtype: "auto" (bfloat16 on a GPU that has it, else float32), "float32", "bfloat16" or "float64".
         kv_dtype: What the fusion's keys and values of a window are kept in; "auto" is `dtype`.
+        kernels: "auto" for the fastest; "triton" or "mamba-ssm" for the scan on a GPU; "reference" for plain
+            PyTorch.
 
     Raises:
         CheckpointError: If there is no usable model.
-        BackendError: If the device is not there.
+        BackendError: If the device or the kernels are not there.
     """
     checkpoint = open_checkpoint(name)
     where = resolve_device(device)
     precision = resolve_dtype(dtype, where)
-    kernels = choose_kernels(where, precision, states=checkpoint.config.state_size)
-    module = build(checkpoint, kernels).cast(precision).to(where).requires_grad_(False)
+    chosen = choose_kernels(where, precision, states=checkpoint.config.state_size, preference=kernels)
+    module = build(checkpoint, chosen).cast(precision).to(where).requires_grad_(False)
     module.memory_dtype = precision if kv_dtype == "auto" else resolve_dtype(kv_dtype, where)
-    return Model(module, _info(checkpoint, kernels, where, precision, module.memory_dtype))
+    return Model(module, _info(checkpoint, chosen, where, precision, module.memory_dtype))
 
 
 def open_checkpoint(name: str | Path) -> Checkpoint:
@@ -191,7 +200,8 @@ def resolve_dtype(dtype: str, device: torch.device) -> torch.dtype:
         BackendError: At an unknown name.
     """
     if dtype == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
+        has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if has_bfloat16 else torch.float32
     if dtype not in _DTYPES:
         raise BackendError(f"dtype is {dtype!r}: expected auto, {', '.join(_DTYPES)}")
     return _DTYPES[dtype]

@@ -1,6 +1,9 @@
-"""Small networks with weights large enough for differences to show."""
+"""Small networks with weights large enough for differences to show; Triton kernels with or without a GPU."""
 
+import importlib
+import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +13,33 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
 
 CPU = torch.device("cpu")
+TRITON_DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+if TRITON_DEVICE == "cpu":
+    # Read when a kernel is defined: from here on Triton's interpreter runs them.
+    os.environ["TRITON_INTERPRET"] = "1"
+
+
+def triton_operation(module: str, function: str) -> Callable[..., Any]:
+    """An operation of a Triton module on tensors of the CPU: by the interpreter, or on a GPU and back."""
+    pytest.importorskip("triton")
+    operation = getattr(importlib.import_module(f"janusdna.ops.{module}"), function)
+
+    def moved(value: object, device: str) -> Any:
+        if isinstance(value, tuple):
+            return tuple(moved(part, device) for part in value)
+        return value.to(device) if isinstance(value, torch.Tensor) else value
+
+    def run(*args: object, **options: object) -> Any:
+        found = operation(*moved(args, TRITON_DEVICE), **options)
+        return moved(found, "cpu")
+
+    return run
+
+
+@pytest.fixture
+def triton() -> Callable[[str, str], Callable[..., Any]]:
+    return triton_operation
 
 
 def small_config(**changes: object) -> ModelConfig:

@@ -7,6 +7,8 @@ state's correction, the split below 2^32 elements.
 import importlib
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from janusdna import BackendError
 from janusdna.ops import backends, reference
+from janusdna.ops.backends import Kernels
 
 
 def _selective_scan_fn(
@@ -115,10 +119,93 @@ def test_causal_conv1d(stand_ins: None, with_edge: bool, reverse: bool) -> None:
     torch.testing.assert_close(found, reference.conv_silu(x, weight, bias, before, reverse=reverse))
 
 
-def test_cuda_says_what_is_missing() -> None:
-    kernels = backends.choose_kernels(torch.device("cuda"), torch.bfloat16, states=16)
-    assert kernels.names["scan"] == "reference"
-    assert kernels.reasons["scan"] == "mamba-ssm is not installed"
+CUDA = torch.device("cuda")
+
+
+def choose(dtype: torch.dtype = torch.bfloat16, preference: str = "auto", states: int = 16) -> Kernels:
+    return backends.choose_kernels(CUDA, dtype, states=states, preference=preference)
+
+
+def absent(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    """What is looked for is not installed."""
+
+    def find(name: str) -> object:
+        return None if name in modules else find_spec(name)
+
+    monkeypatch.setattr(backends, "find_spec", find)
+
+
+def test_cuda_takes_triton_where_mamba_ssm_is_missing() -> None:
+    pytest.importorskip("triton")
+    kernels = choose()
+    assert kernels.names == {
+        "scan": "triton",
+        "conv": "triton",
+        "norm": "triton",
+        "swiglu": "triton",
+        "mixture": "grouped",
+        "fusion": "four-flash",
+    }
+    assert kernels.reasons["scan"] == "mamba-ssm is not installed; the device is CUDA"
+    assert kernels.capturable
+    assert choose(torch.float32).reasons["mixture"] == "grouped products on a GPU are for bfloat16"
+    assert not choose(torch.float32).capturable
+    assert set(choose(torch.float64).names.values()) == {"reference"}
+
+
+def test_cuda_without_triton_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent(monkeypatch, "triton", "mamba_ssm")
+    kernels = choose()
+    assert set(kernels.names.values()) == {"reference", "four-flash"}
+    assert kernels.reasons["scan"].startswith("mamba-ssm is not installed; Triton is not installed")
+    assert not kernels.capturable
+
+
+def test_triton_needs_a_compiler_and_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("triton")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    assert "install gcc" in choose().reasons["scan"]
+    assert choose().names["norm"] == "reference"
+    monkeypatch.undo()
+    monkeypatch.setattr(backends.sysconfig, "get_path", lambda name: str(tmp_path))
+    assert "install python3-dev" in choose().reasons["scan"]
+
+
+def test_installed_packages_come_first(stand_ins: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "find_spec", lambda name: name)
+    names = choose().names
+    assert (names["scan"], names["conv"]) == ("mamba-ssm", "causal-conv1d")
+    asked = choose(preference="triton")
+    assert (asked.names["scan"], asked.names["conv"]) == ("triton", "triton")
+    assert asked.reasons["scan"] == "asked for"
+    asked = choose(preference="mamba-ssm")
+    assert (asked.names["scan"], asked.reasons["scan"]) == ("mamba-ssm", "asked for")
+
+
+def test_what_was_asked_for_and_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent(monkeypatch, "triton", "mamba_ssm")
+    with pytest.raises(BackendError, match=r"mamba-ssm is not installed; --kernels auto"):
+        choose(preference="mamba-ssm")
+    with pytest.raises(BackendError, match=r"kernels are triton: Triton is not installed"):
+        choose(preference="triton")
+    with pytest.raises(BackendError, match=r"triton, which needs a CUDA GPU, and the device is cpu"):
+        backends.choose_kernels(torch.device("cpu"), torch.float32, states=16, preference="triton")
+    with pytest.raises(BackendError, match=r"'numba': expected auto, triton, mamba-ssm, reference"):
+        choose(preference="numba")
+
+
+def test_an_odd_number_of_states_is_not_for_triton() -> None:
+    pytest.importorskip("triton")
+    assert "power of two, this model has N = 12" in choose(states=12).reasons["scan"]
+
+
+def test_the_reference_can_be_asked_for_anywhere() -> None:
+    for device in ("cpu", "cuda"):
+        kernels = backends.choose_kernels(
+            torch.device(device), torch.float32, states=16, preference="reference"
+        )
+        assert set(kernels.names.values()) == {"reference"}
 
 
 def test_cpu_kernels_and_their_reasons() -> None:

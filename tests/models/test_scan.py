@@ -1,4 +1,7 @@
-"""The Numba selective scan against the plain one in float64: values and every gradient."""
+"""The Numba and the Triton scan against the plain one in float64: values and every gradient."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -6,6 +9,7 @@ from torch import Tensor
 
 from janusdna.ops import reference, scan_cpu
 
+Scan = Callable[..., tuple[Tensor, Tensor]]
 NAMES = ("x", "dt", "A", "B", "C", "D", "z", "initial_state")
 
 
@@ -27,13 +31,20 @@ def operands(batch: int, length: int, channels: int, seed: int = 0) -> list[Tens
     ]
 
 
+@pytest.fixture(params=["numba", "triton"])
+def scan(request: pytest.FixtureRequest, triton: Callable[[str, str], Any]) -> Scan:
+    if request.param == "numba":
+        return scan_cpu.selective_scan
+    return triton("scan_triton", "selective_scan")
+
+
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("batch", "length", "channels"), [(2, 1, 5), (1, 31, 8), (1, 67, 9), (3, 129, 48)])
-def test_values_and_gradients(batch: int, length: int, channels: int, reverse: bool) -> None:
+@pytest.mark.parametrize(("batch", "length", "channels"), [(2, 1, 5), (1, 31, 8), (3, 67, 9), (1, 129, 40)])
+def test_values_and_gradients(scan: Scan, batch: int, length: int, channels: int, reverse: bool) -> None:
     values = operands(batch, length, channels)
     fast = [value.clone().requires_grad_() for value in values]
     exact = [value.double().requires_grad_() for value in values]
-    found = scan_cpu.selective_scan(*fast, reverse=reverse)
+    found = scan(*fast, reverse=reverse)
     expected = reference.selective_scan(*exact, reverse=reverse)
     weights = [torch.randn_like(part) for part in found]
     for part, truth in zip(found, expected, strict=True):
@@ -48,37 +59,37 @@ def test_values_and_gradients(batch: int, length: int, channels: int, reverse: b
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_state_carries_over_chunks(reverse: bool) -> None:
+def test_state_carries_over_chunks(scan: Scan, reverse: bool) -> None:
     *rest, state = operands(2, 50, 12)
     x, dt, A, B, C, D, z = rest
-    whole, last = scan_cpu.selective_scan(*rest, state, reverse=reverse)
+    whole, last = scan(*rest, state, reverse=reverse)
     cuts = [slice(0, 7), slice(7, 8), slice(8, 50)]
     pieces = {}
     for cut in reversed(cuts) if reverse else cuts:
-        pieces[cut.start], state = scan_cpu.selective_scan(
+        pieces[cut.start], state = scan(
             x[:, cut], dt[:, cut], A, B[:, cut], C[:, cut], D, z[:, cut], state, reverse=reverse
         )
     torch.testing.assert_close(torch.cat([pieces[cut.start] for cut in cuts], dim=1), whole)
     torch.testing.assert_close(state, last)
 
 
-def test_without_initial_state_it_starts_at_zero() -> None:
+def test_without_initial_state_it_starts_at_zero(scan: Scan) -> None:
     *rest, state = operands(1, 9, 8)
-    started = scan_cpu.selective_scan(*rest, torch.zeros_like(state))[0]
-    assert torch.equal(scan_cpu.selective_scan(*rest)[0], started)
+    started = scan(*rest, torch.zeros_like(state))[0]
+    assert torch.equal(scan(*rest)[0], started)
 
 
-def test_extreme_step_sizes_stay_finite() -> None:
+def test_extreme_step_sizes_stay_finite(scan: Scan) -> None:
     values = operands(1, 20, 8)
     values[1] = torch.linspace(-90, 90, 160).view(1, 20, 8)
-    found = scan_cpu.selective_scan(*values)[0]
+    found = scan(*values)[0]
     exact = reference.selective_scan(*(value.double() for value in values))[0]
     assert (found - exact).abs().max() <= 1e-5 * exact.abs().max()
 
 
-def test_bfloat16_operands() -> None:
+def test_bfloat16_operands(scan: Scan) -> None:
     values = [value.bfloat16() for value in operands(1, 33, 16)]
-    found = scan_cpu.selective_scan(*values)[0]
+    found = scan(*values)[0]
     exact = reference.selective_scan(*(value.double() for value in values))[0]
     assert found.dtype == torch.bfloat16
     assert (found - exact).abs().max() <= 2**-7 * exact.abs().max()

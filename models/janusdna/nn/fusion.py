@@ -14,7 +14,7 @@ from janusdna.nn.edits import EditedRows
 from janusdna.nn.feed_forward import SwiGLU
 from janusdna.nn.memory import WindowMemory
 from janusdna.nn.norm import RMSNorm
-from janusdna.ops.attention import Partial, attend, merge
+from janusdna.ops.attention import Partial, attend, merge, padded
 from janusdna.ops.backends import Kernels
 
 __all__ = ["JanusFusion"]
@@ -112,7 +112,8 @@ class JanusFusion(nn.Module):
         own = memory.neighbours[block.row, block.columns].transpose(0, 1).flatten(0, 1)
         rows = torch.cat([own, *(new for edit in edited for new in (edit.forward, edit.backward))])
         normed = self.attention_norm(rows[None])
-        q, k, v = (part.to(memory.keys.dtype) for part in (self._queries(normed), *self._keys_values(normed)))
+        projected = self._queries(normed), *self._keys_values(normed)
+        q, k, v = (padded(part).to(memory.keys.dtype) for part in projected)
         far = None
         if block.low > 0 or block.high < memory.length:
             far = attend(q, *memory.outside(block.row, block.low, block.high), self.scale)
@@ -120,7 +121,9 @@ class JanusFusion(nn.Module):
         for edit in edited:
             views.append(_edited_view(memory, block, edit, at, k, v))
             at += len(edit.forward) + len(edit.backward)
-        mixed = torch.cat([self._attend(q, far, view) for view in views], dim=2)
+        mixed = torch.cat([self._attend(q, far, view) for view in views], dim=2)[
+            ..., : projected[0].shape[-1]
+        ]
         asking = rows[torch.cat([view.queries for view in views])]
         fused = self._finish(asking, join_heads(mixed)[0].to(self.attention.o_proj.weight.dtype))
         fused = fused * torch.cat([view.exists for view in views])[:, None]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from janusdna.nn.stream import LayerStates
+from janusdna.ops.attention import padded_size
 from janusdna.ops.reference import accumulation_dtype
 
 __all__ = ["WindowMemory"]
@@ -20,8 +21,8 @@ class WindowMemory:
     Attributes:
         ids: Tokens, (B, T).
         targets: Positions to read, ascending, (B, n).
-        keys, values: (B, H, 2T, d/H), rows [R; F]: what lies outside [low, high), R from `high` on and F
-            up to `low`, is one slice of them.
+        keys, values: (B, H, 2T, c), c being d/H as `padded_size` widens it, rows [R; F]: what lies outside
+            [low, high), R from `high` on and F up to `low`, is one slice of them.
         neighbours: F_{t-1} and R_{t+1} of each target, (B, n, 2, d); zeros for a row that does not exist.
         states: For each stream, the states of its layers by where in the window they hold; empty where
             no edit will ask for them.
@@ -43,8 +44,8 @@ class WindowMemory:
         """Take over keys and values of the forward (0) or backward (1) stream's rows from `start` on."""
         at = start if side else self.length + start
         rows = slice(at, at + keys.shape[2])
-        self.keys[:, :, rows] = keys
-        self.values[:, :, rows] = values
+        self.keys[:, :, rows, : keys.shape[3]] = keys
+        self.values[:, :, rows, : values.shape[3]] = values
 
     def store_neighbours(self, side: int, start: int, rows: Tensor) -> None:
         """Take over those of a stream's rows from `start` on, (B, t, d), that stand beside a target."""
@@ -53,12 +54,12 @@ class WindowMemory:
         self.neighbours[sequence, target, side] = rows[sequence, wanted[sequence, target]]
 
     def outside(self, row: int, low: int, high: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of a window that every position of [low, high) sees, (1, H, m, d/H)."""
+        """Keys and values of a window that every position of [low, high) sees, (1, H, m, c)."""
         rows = slice(high, self.length + low)
         return self.keys[row, None, :, rows], self.values[row, None, :, rows]
 
     def rows_of(self, row: int, side: int, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Keys and values of a stream's rows [start, stop) of a window, (1, H, stop - start, d/H)."""
+        """Keys and values of a stream's rows [start, stop) of a window, (1, H, stop - start, c)."""
         offset = 0 if side else self.length
         rows = slice(offset + start, offset + stop)
         return self.keys[row, None, :, rows], self.values[row, None, :, rows]
@@ -69,6 +70,8 @@ class WindowMemory:
     ) -> WindowMemory:
         """With room for keys and values of `dtype`, and for neighbours as `like`, (..., d)."""
         (batch, length), size = ids.shape, like.shape[-1]
-        buffer = like.new_empty(2, batch, heads, 2 * length, size // heads, dtype=dtype)
+        width = padded_size(size // heads, ids.device)
+        make = like.new_empty if width * heads == size else like.new_zeros
+        buffer = make(2, batch, heads, 2 * length, width, dtype=dtype)
         neighbours = like.new_zeros(*targets.shape, 2, size, dtype=accumulation_dtype(like.dtype))
         return cls(ids, targets, buffer[0], buffer[1], neighbours)

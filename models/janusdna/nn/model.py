@@ -28,9 +28,8 @@ __all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
 MIN_LENGTH = 3
 _INITIAL_SPREAD = 0.02
 _MIN_CHUNK = 64
-# What the work beside attention comes to, as pairs of a query and a key: of a row, and of a block's calls.
+# What the work on a row beside attention comes to, as pairs of a query and a key.
 _PAIRS_OF_A_ROW_PER_WIDTH = 8
-_PAIRS_OF_A_BLOCK = 150_000
 
 Routings = tuple[list[Routing], list[Routing]]
 Result = TypeVar("Result")
@@ -72,7 +71,9 @@ class JanusDNA(nn.Module):
         shared = [
             None if i in config.attention_layers else _projections(config) for i in range(config.num_layers)
         ]
-        self.embedding = nn.Embedding(config.vocab_size, config.hidden_size)
+        size = config.vocab_size, config.hidden_size
+        # Given weights it draws none; on the meta device, drawing would import PyTorch's compiler.
+        self.embedding = nn.Embedding(*size, _weight=torch.empty(size))
         self.forward_stream = _stream(config, kernels, shared, reverse=False)
         self.backward_stream = _stream(config, kernels, shared, reverse=True)
         self.fusion = JanusFusion(
@@ -86,7 +87,8 @@ class JanusDNA(nn.Module):
         self.final_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, kernels=kernels)
         self.final_mlp = _final_mlp(config.hidden_size) if config.final_mlp else None
         self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.init_weights()
+        if not self.embedding.weight.is_meta:
+            self.init_weights()
 
     def forward(self, ids: Tensor, targets: Tensor | None = None) -> Prediction:
         """Predict `targets` from all other positions of each sequence.
@@ -148,7 +150,7 @@ class JanusDNA(nn.Module):
         widest = widest_block(length)
         beside = _PAIRS_OF_A_ROW_PER_WIDTH * self.config.hidden_size
         blocks = min(asked, -(-length // widest))
-        rows = 2 * asked * (length + widest + beside) + blocks * _PAIRS_OF_A_BLOCK
+        rows = 2 * asked * (length + widest + beside) + blocks * self.kernels.block_pairs
         return rows < 2 * length * (length + beside)
 
     def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:

@@ -11,14 +11,32 @@ from torch.nn import functional
 
 from janusdna.ops.reference import accumulation_dtype
 
-__all__ = ["Partial", "attend", "causal_attention", "flash_backward", "merge"]
+__all__ = ["Partial", "attend", "attend_backward", "causal_attention", "merge", "padded", "padded_size"]
 
 # An attention over some of the keys, (B, H, t, c), and the log-sum-exp of its scores, (B, H, t).
 Partial = tuple[Tensor, Tensor]
 
 _SCORES_IN_FLIGHT = 1 << 26
+# What CUDA's fused kernels take: sizes of a head, rows of a log-sum-exp, queries of a block.
+_HEAD_MULTIPLE = 8
+_LSE_MULTIPLE = 32
+_QUERY_BLOCK = 128
+# Blocks that keep a GPU busy, and keys that are worth a block.
+_BLOCKS_WANTED = 512
+_FEWEST_KEYS = 1024
 
-flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+_aten = torch.ops.aten
+
+
+def padded_size(size: int, device: torch.device) -> int:
+    """What heads of `size` are widened to, by zeros, for the fused kernels of `device`."""
+    return size if device.type == "cpu" else -(-size // _HEAD_MULTIPLE) * _HEAD_MULTIPLE
+
+
+def padded(rows: Tensor) -> Tensor:
+    """Rows of heads (..., c) with zeros behind, as `padded_size` says; no copy where that is c."""
+    more = padded_size(rows.shape[-1], rows.device) - rows.shape[-1]
+    return functional.pad(rows, (0, more)) if more else rows
 
 
 def attend(
@@ -27,19 +45,78 @@ def attend(
     """Softmax attention with the log-sum-exp of its scores, without a gradient.
 
     Args:
-        q: (B, H, t, c).
+        q: (B, H, t, c), c as `padded_size` gives.
         k, v: (B, H, m, c).
         scale: Factor on the query-key products.
         causal: Query i sees the keys up to i.
         seen: Which keys a query sees, (t, m) bool, at least one each; None for all.
     """
-    if q.device.type != "cpu":
+    if q.device.type == "cpu":
+        mask = None if seen is None else torch.zeros_like(seen, dtype=q.dtype).masked_fill_(~seen, -torch.inf)
+        out, lse = _aten._scaled_dot_product_flash_attention_for_cpu(
+            q, k, v, 0.0, causal, attn_mask=mask, scale=scale
+        )
+        return out, lse
+    if seen is not None or q.dtype == torch.float64:
         return _attend_in_blocks(q, k, v, scale, causal=causal, seen=seen)
-    mask = None if seen is None else torch.zeros(seen.shape, dtype=q.dtype).masked_fill_(~seen, -torch.inf)
-    out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, 0.0, causal, attn_mask=mask, scale=scale
-    )
+    return _attend_cuda(q, k, v, scale, causal=True) if causal else _attend_in_parts(q, k, v, scale)
+
+
+def attend_backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of q, k and v of a causal `attend`; `out` and `lse` may be those of a merged whole."""
+    if q.device.type == "cpu":
+        found = _aten._scaled_dot_product_flash_attention_for_cpu_backward(
+            grad, q, k, v, out, lse, 0.0, True, scale=scale
+        )
+    elif q.dtype == torch.float32:
+        filled = functional.pad(lse, (0, -lse.shape[2] % _LSE_MULTIPLE))
+        no_dropout = [torch.zeros((), dtype=torch.int64, device=q.device)] * 2
+        wanted = [True, True, True, False]
+        found = _aten._scaled_dot_product_efficient_attention_backward(
+            grad, q, k, v, None, out, filled, *no_dropout, 0.0, wanted, True, scale=scale
+        )
+    else:
+        no_dropout = [torch.zeros(n, dtype=torch.uint64, device=q.device) for n in ((2,), ())]
+        sizes = q.shape[2], k.shape[2]
+        found = _aten._scaled_dot_product_flash_attention_backward(
+            grad, q, k, v, out, lse, None, None, *sizes, 0.0, True, *no_dropout, scale=scale
+        )
+    return found[0], found[1], found[2]
+
+
+def _attend_cuda(q: Tensor, k: Tensor, v: Tensor, scale: float, *, causal: bool) -> Partial:
+    """By the fused kernel for the dtype: as many queries as keys where causal."""
+    if q.dtype == torch.float32:
+        out, lse, *_ = _aten._scaled_dot_product_efficient_attention(
+            q, k, v, None, True, 0.0, causal, scale=scale
+        )
+        return out, lse[:, :, : q.shape[2]]
+    out, lse, *_ = _aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, scale=scale)
     return out, lse
+
+
+def _attend_in_parts(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Partial:
+    """With the keys split among a GPU's processors, which few queries alone would leave idle."""
+    (batch, heads, count, _), keys = q.shape, k.shape[2]
+    blocks = batch * heads * -(-count // _QUERY_BLOCK)
+    parts = min(keys // _FEWEST_KEYS, _BLOCKS_WANTED // blocks)
+    if batch > 1 or parts < 2:
+        return _attend_cuda(q, k, v, scale, causal=False)
+    size = keys // parts
+
+    def split(rows: Tensor) -> Tensor:
+        own: Tensor = rows[0, :, : parts * size].unflatten(1, (parts, size)).transpose(0, 1)
+        return own
+
+    out, lse = _attend_cuda(q.expand(parts, -1, -1, -1), split(k), split(v), scale, causal=False)
+    whole = lse.logsumexp(0, keepdim=True)
+    mixed = (out * (lse - whole).exp()[..., None]).sum(0, keepdim=True).to(q.dtype), whole
+    if keys % parts == 0:
+        return mixed
+    k, v = (rows[:, :, parts * size :] for rows in (k, v))
+    return merge(mixed, _attend_cuda(q, k, v, scale, causal=False))
 
 
 def _attend_in_blocks(
@@ -86,21 +163,22 @@ def causal_attention(
         prefix: Keys before the first query's own.
         earlier: For each sequence keys and values before all of these, (H, m, c) each, m differing.
     """
-    if prefix == 0 and earlier is None:
-        out: Tensor = functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
-        return out
+    size = q.shape[-1]
+    q, k, v = padded(q), padded(k), padded(v)
+    if torch.is_grad_enabled():
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)[..., :size]
     mixed = attend(q, k[:, :, prefix:], v[:, :, prefix:], scale, causal=True)
     if prefix:
         mixed = merge(mixed, attend(q, k[:, :, :prefix], v[:, :, :prefix], scale))
     if earlier is None:
-        return mixed[0]
-    return torch.cat([_with_earlier(q, mixed, i, kv, scale) for i, kv in enumerate(earlier)])
+        return mixed[0][..., :size]
+    return torch.cat([_with_earlier(q, mixed, i, kv, scale) for i, kv in enumerate(earlier)])[..., :size]
 
 
 def _with_earlier(q: Tensor, mixed: Partial, i: int, earlier: tuple[Tensor, Tensor], scale: float) -> Tensor:
     """Sequence i of `mixed`, merged with the attention to what came before."""
     own = mixed[0][i, None], mixed[1][i, None]
-    k, v = (part[None] for part in earlier)
+    k, v = (padded(part[None]) for part in earlier)
     if k.shape[2] == 0:
         return own[0]
     return merge(own, attend(q[i, None], k, v, scale))[0]

@@ -5,23 +5,34 @@ Only this file knows what is installed.
 
 from __future__ import annotations
 
+import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import functional
 
+from janusdna.errors import BackendError
 from janusdna.ops import fusion, reference
 
-__all__ = ["OPERATIONS", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "has_amx"]
+__all__ = ["OPERATIONS", "PREFERENCES", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "has_amx"]
 
 OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
+PREFERENCES = ("auto", "triton", "mamba-ssm", "reference")
 
 # Few enough rows that activations stay in the caches, many enough that calls do not count: 4,551 at d = 72.
 _CPU_CHUNK_VALUES = 5 << 16
+# Bounds the activations of a long window to some GB: 233,016 rows at d = 144.
+_CUDA_CHUNK_VALUES = 1 << 25
+# What the calls of a block of targets cost: on a GPU its processors wait for them.
+_CPU_BLOCK_PAIRS = 150_000
+_CUDA_BLOCK_PAIRS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,9 @@ class Kernels:
         scan, conv, norm, swiglu, mixture, fusion: As in `reference`.
         chunk_values: Values of the residual stream (tokens of a batch times d) that walk through the
             layers together when no gradient is wanted; None for whole windows.
+        block_pairs: What the calls for a block of targets cost beside its arithmetic, in pairs of a query
+            and a key that attention could have seen to meanwhile.
+        capturable: Whether a pass can become a CUDA graph: nothing in it waits for the GPU.
     """
 
     scan: Kernel
@@ -60,6 +74,8 @@ class Kernels:
     mixture: Kernel
     fusion: Kernel
     chunk_values: int | None = None
+    block_pairs: int = _CPU_BLOCK_PAIRS
+    capturable: bool = False
 
     @property
     def names(self) -> dict[str, str]:
@@ -95,16 +111,32 @@ def _plain_but(reason: str, **chosen: Kernel) -> Kernels:
 REFERENCE = _plain_but("asked for")
 
 
-def choose_kernels(device: torch.device, dtype: torch.dtype, *, states: int) -> Kernels:
+def choose_kernels(
+    device: torch.device, dtype: torch.dtype, *, states: int, preference: str = "auto"
+) -> Kernels:
     """The fastest exact kernels for tensors of `dtype` on `device`.
 
     Args:
         device: Where the model runs.
         dtype: What it computes in.
         states: N of its scans.
+        preference: One of `PREFERENCES`: "auto" chooses; "triton" and "mamba-ssm" say who scans on a GPU;
+            "reference" is plain PyTorch for everything.
+
+    Raises:
+        BackendError: At an unknown preference, and where what is preferred cannot run here.
     """
+    if preference not in PREFERENCES:
+        raise BackendError(f"kernels are {preference!r}: expected {', '.join(PREFERENCES)}")
+    if preference == "reference":
+        return REFERENCE
     if device.type == "cuda":
-        return _cuda_kernels()
+        return _cuda_kernels(device, dtype, states, preference)
+    if preference != "auto":
+        raise BackendError(
+            f"kernels are {preference}, which needs a CUDA GPU, and the device is {device.type}: "
+            "--kernels auto works everywhere"
+        )
     four_flash = Kernel("four-flash", "PyTorch has a flash kernel for CPUs", fusion.janus_attention)
     if dtype == torch.float64:
         reason = "the Numba kernels compute in float32"
@@ -136,15 +168,78 @@ def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
     )
 
 
-def _cuda_kernels() -> Kernels:
-    from janusdna.ops import flex
-
-    return _plain_but(
-        "PyTorch's own kernels",
-        scan=_installed("scan", "mamba-ssm", "mamba_ssm", "selective_scan"),
-        conv=_installed("conv", "causal-conv1d", "causal_conv1d", "conv_silu"),
-        fusion=Kernel("flex-attention", "the device is CUDA", partial(flex.janus_attention, compiled=True)),
+def _cuda_kernels(device: torch.device, dtype: torch.dtype, states: int, preference: str) -> Kernels:
+    if dtype == torch.float64:
+        return _plain_but("the kernels for GPUs compute in float32")
+    missing = _why_no_triton(device)
+    scan = _cuda_scan(missing, states, preference)
+    mixture = _grouped_mixture(missing, dtype)
+    conv = _triton("conv", "conv_silu", missing)
+    if preference != "triton":
+        adapted = _installed("conv", "causal-conv1d", "causal_conv1d", "conv_silu")
+        conv = conv if adapted.name == "reference" else adapted
+    four_flash = "PyTorch has a flash kernel for GPUs; FlexAttention is not known to be faster"
+    return Kernels(
+        scan=scan,
+        conv=conv,
+        norm=_triton("norm", "rms_norm", missing),
+        swiglu=_triton("swiglu", "swiglu", missing),
+        mixture=mixture,
+        fusion=Kernel("four-flash", four_flash, fusion.janus_attention),
+        chunk_values=_CUDA_CHUNK_VALUES,
+        block_pairs=_CUDA_BLOCK_PAIRS,
+        capturable="reference" not in (scan.name, mixture.name),
     )
+
+
+def _cuda_scan(missing: str | None, states: int, preference: str) -> Kernel:
+    """mamba-ssm's where it imports, else Triton's, else the reference with both reasons."""
+    if missing is None and states & (states - 1):
+        missing = f"Triton's kernel is for a power of two, this model has N = {states}"
+    own = _triton("scan", "selective_scan", missing)
+    adapted = _installed("scan", "mamba-ssm", "mamba_ssm", "selective_scan")
+    wanted = {"triton": own, "mamba-ssm": adapted}.get(preference)
+    if wanted is not None and wanted.name == "reference":
+        raise BackendError(f"kernels are {preference}: {wanted.reason}; --kernels auto takes what there is")
+    if wanted is not None:
+        return Kernel(wanted.name, "asked for", wanted.function)
+    if adapted.name != "reference":
+        return adapted
+    both = f"{adapted.reason}; {own.reason}"
+    return Kernel(own.name, both, own.function)
+
+
+def _why_no_triton(device: torch.device) -> str | None:
+    """What is missing for Triton's kernels to run on a GPU; None if nothing is."""
+    if find_spec("triton") is None:
+        return "Triton is not installed: it comes with PyTorch's CUDA builds for Linux"
+    if not any(shutil.which(compiler) for compiler in (os.environ.get("CC", ""), "gcc", "clang")):
+        return "Triton needs a C compiler to launch its kernels: install gcc"
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    if not headers.exists():
+        return f"Triton needs Python's headers to launch its kernels, {headers}: install python3-dev"
+    if torch.cuda.is_available() and torch.cuda.get_device_capability(device) < (8, 0):
+        return "Triton's kernels are for GPUs of compute capability 8.0 and above"
+    return None
+
+
+def _triton(operation: str, function: str, missing: str | None) -> Kernel:
+    if missing is not None:
+        return _plain(operation, missing)
+    module = import_module(f"janusdna.ops.{operation}_triton")
+    return Kernel("triton", "the device is CUDA", getattr(module, function))
+
+
+def _grouped_mixture(missing: str | None, dtype: torch.dtype) -> Kernel:
+    if missing is None and not hasattr(functional, "grouped_mm"):
+        missing = f"PyTorch {torch.__version__} has no grouped_mm: 2.10 and above have"
+    if missing is None and dtype == torch.float32:
+        missing = "grouped products on a GPU are for bfloat16"
+    if missing is not None:
+        return _plain("mixture", missing)
+    from janusdna.ops import mixture_grouped
+
+    return Kernel("grouped", "the device is CUDA", mixture_grouped.mixture)
 
 
 def _installed(operation: str, name: str, module: str, function: str) -> Kernel:

@@ -20,15 +20,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from janusdna.ops.attention import Partial, attend, flash_backward, merge
+from janusdna.ops.attention import Partial, attend, attend_backward, merge, padded
 
 __all__ = ["janus_attention"]
 
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """As `reference.janus_attention`: (B, H, 2T, c) in and out, T >= 3, on a CPU."""
-    out: Tensor = _JanusAttention.apply(q, k, v, scale)  # type: ignore[no-untyped-call]
-    return out
+    """As `reference.janus_attention`: (B, H, 2T, c) in and out, T >= 3."""
+    size = q.shape[-1]
+    out: Tensor = _JanusAttention.apply(padded(q), padded(k), padded(v), scale)  # type: ignore[no-untyped-call]
+    return out[..., :size]
 
 
 def _halves(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,10 +76,6 @@ class _JanusAttention(torch.autograd.Function):
         qf, qr, kf, kr, vf, vr, out_f, lse_f, out_r, lse_r = ctx.saved_tensors
         dout_f, dout_r = _halves(grads[0])
 
-        def backward(*operands: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            dq, dk, dv = flash_backward(*operands, 0.0, True, scale=ctx.scale)
-            return dq, dk, dv
-
         def share(
             dout: Tensor,
             q: Tensor,
@@ -87,10 +84,11 @@ class _JanusAttention(torch.autograd.Function):
             own: tuple[Tensor, Tensor],
             other: tuple[Tensor, Tensor],
         ) -> tuple[Tensor, tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-            dq, dk, dv = backward(dout, q, *own, out, lse)
+            dq, dk, dv = attend_backward(dout, q, *own, out, lse, ctx.scale)
             dout_x, q_x = (_across(rows).contiguous() for rows in (dout, q))
             k, v = (rows[:, :, :-2] for rows in other)
-            dq_x, dk_x, dv_x = backward(dout_x, q_x, k, v, _across(out), _across(lse))
+            merged = _across(out), _across(lse)
+            dq_x, dk_x, dv_x = attend_backward(dout_x, q_x, k, v, *merged, ctx.scale)
             dq[:, :, :-2] += dq_x.flip(2)
             return dq, (dk, dv), (dk_x, dv_x)
 
