@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.attention.flex_attention import create_block_mask
 
 from janusdna.ops import attention, flex, fusion, reference
 
+CPU = torch.device("cpu")
 SCALE = 0.31
 
 
@@ -75,6 +77,69 @@ def test_flex_attention_equals_dense(length: int) -> None:
     q, k, v = (part.detach() for part in rows(length, torch.float32))
     found = flex.janus_attention(q, k, v, SCALE, compiled=False)
     assert (found - reference.janus_attention(q, k, v, SCALE)).abs().max() <= 2e-6
+
+
+@pytest.mark.parametrize("length", [3, 4, 64, 65, 127, 128, 129, 200, 256, 300])
+def test_flex_attention_knows_its_blocks(length: int) -> None:
+    """Against the blocks that PyTorch finds in the dense mask."""
+    found = flex.block_mask(length, CPU)
+    dense = reference.janus_mask(length)
+
+    def sees(batch: Tensor, head: Tensor, row: Tensor, key: Tensor) -> Tensor:
+        return dense[row.clamp(max=2 * length - 1), key.clamp(max=2 * length - 1)]
+
+    expected = create_block_mask(sees, None, None, 2 * length, 2 * length, device="cpu")
+    assert found.seq_lengths == expected.seq_lengths
+    for kind in ("kv", "full_kv"):
+        counts, theirs = (getattr(mask, f"{kind}_num_blocks")[0, 0] for mask in (found, expected))
+        assert torch.equal(counts, theirs)
+        blocks, others = (getattr(mask, f"{kind}_indices")[0, 0] for mask in (found, expected))
+        for row, count in enumerate(counts.tolist()):
+            assert set(blocks[row, :count].tolist()) == set(others[row, :count].tolist())
+    row, key = torch.meshgrid(torch.arange(2 * length), torch.arange(2 * length), indexing="ij")
+    assert torch.equal(found.mask_mod(None, None, row, key), dense)
+
+
+@pytest.mark.parametrize("keys", [5, 64, 100, 103])
+def test_keys_in_parts(monkeypatch: pytest.MonkeyPatch, keys: int) -> None:
+    """As few queries are attended to on a GPU; what is fused there is dense here."""
+    monkeypatch.setattr(attention, "_FEWEST_KEYS", 10)
+    shapes = []
+
+    def dense(q: Tensor, k: Tensor, v: Tensor, scale: float, *, causal: bool) -> attention.Partial:
+        shapes.append(tuple(k.shape))
+        return attention._attend_in_blocks(q, k, v, scale, causal=causal, seen=None)
+
+    monkeypatch.setattr(attention, "_attend_cuda", dense)
+    q, k, v = (torch.randn(1, 4, n, 8, dtype=torch.float64) for n in (7, keys, keys))
+    out, lse = attention._attend_in_parts(q, k, v, SCALE)
+    expected, whole = attention._attend_in_blocks(q, k, v, SCALE, causal=False, seen=None)
+    assert (out - expected).abs().max() <= 1e-13
+    assert (lse - whole).abs().max() <= 1e-13
+    parts = max(1, keys // 10)
+    assert shapes[0] == (parts, 4, keys // parts, 8)
+    assert len(shapes) == 1 + (keys % parts > 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [6, 18, 36])
+def test_what_is_asked_of_cuda(dtype: torch.dtype, size: int) -> None:
+    """Shapes and dtypes only, without a GPU: PyTorch checks what its kernels are called with."""
+    shape, keys = (2, 4, 2 * 50, size), (1, 4, 5000, size)
+    q, k, v = (torch.empty(shape, device="meta", dtype=dtype, requires_grad=True) for _ in range(3))
+    out = fusion.janus_attention(q, k, v, SCALE)
+    assert (out.shape, out.dtype) == (q.shape, dtype)
+    gradients = torch.autograd.grad(out.sum(), (q, k, v))
+    assert [part.shape for part in gradients] == [q.shape] * 3
+    with torch.no_grad():
+        wide = [attention.padded(q[:1, :, :3]), *(attention.padded(q.new_empty(keys)) for _ in range(2))]
+        assert wide[0].shape[-1] % 8 == 0
+        found, lse = attention.attend(*wide, SCALE)
+        assert (found.shape, found.dtype) == (wide[0].shape, dtype)
+        assert (lse.shape, lse.dtype) == ((1, 4, 3), torch.float32)
+        twice = (torch.cat((part, part), dim=2) for part in (k, v))
+        mixed = attention.causal_attention(q, *twice, SCALE, prefix=100)
+        assert (mixed.shape, mixed.dtype) == (q.shape, dtype)
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 9])

@@ -45,7 +45,7 @@ class TargetReading:
     def __init__(self, network: JanusDNA, ids: Tensor, targets: Tensor, edits: Sequence[Edit]) -> None:
         self._network = network
         self._edits = edits
-        self._asked = targets
+        self._asked = targets.contiguous()
         self._memory = self._walk(ids, _ascending(targets))
         self._fused = self._memory.neighbours.new_zeros(*targets.shape, network.config.hidden_size)
 

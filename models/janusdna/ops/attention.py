@@ -165,7 +165,7 @@ def causal_attention(
     """
     size = q.shape[-1]
     q, k, v = padded(q), padded(k), padded(v)
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and prefix == 0 and earlier is None:
         return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)[..., :size]
     mixed = attend(q, k[:, :, prefix:], v[:, :, prefix:], scale, causal=True)
     if prefix:

@@ -1,0 +1,107 @@
+"""The kernels that a GPU gets, together in a network: by Triton's interpreter, or on a GPU.
+
+Each alone is tested beside its CPU counterpart: test_scan.py, test_conv_and_gate.py, test_fusion.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from janusdna.nn.edits import Edit
+from janusdna.nn.model import JanusDNA, Prediction
+from janusdna.ops import reference
+from janusdna.ops.backends import Kernels, choose_kernels
+
+from .conftest import TRITON_DEVICE
+
+Make = Callable[..., JanusDNA]
+Draw = Callable[[int, int], Tensor]
+
+
+@pytest.fixture
+def cuda_kernels() -> Kernels:
+    pytest.importorskip("triton")
+    return choose_kernels(torch.device("cuda"), torch.bfloat16, states=16, preference="triton")
+
+
+def pair(make_network: Make, kernels: Kernels, dtype: torch.dtype) -> tuple[JanusDNA, JanusDNA]:
+    """The same weights with kernels of a GPU in `dtype`, and plain in float64."""
+    return make_network(kernels).cast(dtype).to(TRITON_DEVICE), make_network().cast(torch.float64)
+
+
+def dtype_of_experts() -> torch.dtype:
+    """Grouped products are for bfloat16 on a GPU, for any dtype without."""
+    return torch.bfloat16 if TRITON_DEVICE == "cuda" else torch.float32
+
+
+@pytest.mark.parametrize(("tokens", "experts", "chosen"), [(1, 4, 1), (50, 4, 2), (7, 16, 2)])
+def test_grouped_experts_and_their_gradients(
+    cuda_kernels: Kernels, tokens: int, experts: int, chosen: int
+) -> None:
+    dtype = dtype_of_experts()
+    shapes = (tokens, 16), (tokens, experts), (experts, 48, 16), (experts, 16, 24)
+    values = [torch.randn(shape).to(dtype) for shape in shapes]
+    fast = [value.to(TRITON_DEVICE, copy=True).requires_grad_() for value in values]
+    exact = [value.double().requires_grad_() for value in values]
+    found = cuda_kernels.mixture(*fast, chosen)
+    expected = reference.mixture(*exact, chosen)
+    assert torch.equal(found[2].cpu(), expected[2])
+    weight = torch.randn(tokens, 16)
+    (found[0] * weight.to(found[0])).sum().backward()
+    (expected[0] * weight.to(dtype).double()).sum().backward()
+    tolerance = 2e-6 if dtype == torch.float32 else 2e-2
+    gradients = [(one.grad, other.grad) for one, other in zip(fast, exact, strict=True)]
+    for one, other in [(found[0], expected[0]), *gradients]:
+        assert one is not None
+        assert other is not None
+        assert (one.cpu() - other).abs().max() <= tolerance * other.abs().max()
+
+
+def test_network_and_its_gradients(make_network: Make, random_ids: Draw, cuda_kernels: Kernels) -> None:
+    fast, exact = pair(make_network, cuda_kernels, dtype_of_experts())
+    plain = make_network().cast(dtype_of_experts())
+    ids = random_ids(2, 40)
+    weight = torch.randn(2, 40, 16, generator=torch.Generator().manual_seed(1))
+    logits = []
+    for network in (fast, plain, exact):
+        found = network(ids.to(network.head.weight.device)).logits.cpu()
+        (found * weight).sum().backward()
+        logits.append(found.double())
+    error, rounding = ((part - logits[2]).abs().max() for part in logits[:2])
+    assert error <= 3 * rounding
+    for (name, one), rough, truth in zip(
+        fast.named_parameters(), plain.parameters(), exact.parameters(), strict=True
+    ):
+        assert one.grad is not None, name
+        assert rough.grad is not None
+        assert truth.grad is not None
+        error, rounding = ((part.grad.cpu() - truth.grad).norm() for part in (one, rough))  # type: ignore[union-attr]
+        assert error <= 3 * rounding + 1e-6 * truth.grad.norm(), name
+
+
+def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_kernels: Kernels) -> None:
+    kernels = replace(cuda_kernels, chunk_values=2 * 16 * 64)
+    fast, exact = pair(make_network, kernels, dtype_of_experts())
+    plain = make_network().cast(dtype_of_experts())
+    ids = random_ids(2, 150)
+    targets = torch.arange(60, 75).expand(2, -1)
+    edits = [Edit(1, 66, 67, torch.tensor([8, 9]), 62, 70), Edit(0, 65, 68, torch.tensor([7]), 60, 75)]
+    results = []
+    for network in (fast, plain, exact):
+        device = network.head.weight.device
+        moved = [replace(edit, ids=edit.ids.to(device)) for edit in edits]
+        found: dict[int, Tensor] = {}
+
+        def keep(index: int, prediction: Prediction, found: dict[int, Tensor] = found) -> None:
+            found[index] = prediction.logits
+
+        # Not inference mode, in which both streams walk at once: the interpreter runs one kernel at a time.
+        with torch.no_grad():
+            read = network.read(ids.to(device), targets.to(device), moved, keep)
+        parts = [read.logits, found[0], found[1]]
+        results.append(torch.cat([part.flatten().cpu().double() for part in parts]))
+    error, rounding = ((part - results[2]).abs().max() for part in results[:2])
+    assert error <= 3 * rounding
