@@ -58,8 +58,8 @@ def small_config(**changes: object) -> ModelConfig:
 @pytest.fixture
 def make_network() -> Callable[..., JanusDNA]:
     def make(kernels: Kernels = REFERENCE, seed: int = 0, **changes: object) -> JanusDNA:
-        torch.manual_seed(seed)
         network = JanusDNA(small_config(**changes), kernels)
+        torch.manual_seed(seed)
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 if name.endswith("weight") and "norm" not in name:
