@@ -10,10 +10,10 @@ Legend: S strands read, n targets of one window, m positions read of a haplotype
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -140,6 +140,7 @@ class WindowReader:
         self.bases = 0
         self._model = model
         self._batch_bp = batch_bp or _fitting_batch_bp(model)
+        self._in_flight = 1 if model.device.type == "cuda" else 0
         self._on_batch = on_batch
 
     def read(self, requests: Sequence[Request]) -> list[WindowReading]:
@@ -163,47 +164,91 @@ class WindowReader:
         self, requests: Sequence[Request], rows: list[_Row]
     ) -> Iterator[tuple[_Row, WindowReading]]:
         length = len(requests[rows[0].request].ids)
+        waiting: deque[_Batch] = deque()
         done = 0
         while done < len(rows):
             batch = rows[done : done + max(1, self._batch_bp // length)]
             try:
-                readings = self._read_batch(requests, batch)
+                waiting.append(_Batch(self._model, requests, batch))
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 if len(batch) == 1:
                     raise MemoryError(f"a window of {length:,} bases does not fit") from error
-                self._batch_bp = len(batch) // 2 * length
+                self._batch_bp, failed = len(batch) // 2 * length, True
                 logger.warning("out of memory: going on with batches of %d bases", self._batch_bp)
-                continue
-            yield from zip(batch, readings, strict=True)
-            done += len(batch)
-            self.windows += len(batch)
-            self.bases += len(batch) * length
-            if self._on_batch is not None:
-                self._on_batch(len(batch) * length)
+            else:
+                failed = False
+                done += len(batch)
+            while len(waiting) > self._in_flight or (waiting and (failed or done == len(rows))):
+                yield from self._arrived(waiting.popleft(), length)
 
-    def _read_batch(self, requests: Sequence[Request], batch: list[_Row]) -> list[WindowReading]:
-        strands = [_Strand(requests[row.request], row.reverse) for row in batch]
-        numbered = [(i, haplotype) for i, strand in enumerate(strands) for haplotype in strand.haplotypes]
-        haplotypes: list[dict[int, HaplotypeReading]] = [{} for _ in strands]
+    def _arrived(self, batch: _Batch, length: int) -> Iterator[tuple[_Row, WindowReading]]:
+        yield from zip(batch.rows, batch.readings(), strict=True)
+        self.windows += len(batch.rows)
+        self.bases += len(batch.rows) * length
+        if self._on_batch is not None:
+            self._on_batch(len(batch.rows) * length)
 
-        def on_edit(index: int, found: Reading) -> None:
-            i, haplotype = numbered[index]
-            haplotypes[i][index] = strands[i].haplotype_reading(haplotype, found)
 
-        out = self._model.read(
-            torch.from_numpy(np.stack([strand.ids() for strand in strands])),
-            torch.from_numpy(_rectangle([strand.targets() for strand in strands])),
-            edits=[strands[i].edit(i, haplotype) for i, haplotype in numbered],
-            on_edit=on_edit,
+class _Batch:
+    """Rows that a model reads at once; on a GPU the answer arrives later, while the next batch is made.
+
+    Args:
+        model: Who reads.
+        requests: All of them.
+        rows: Which strands of which.
+    """
+
+    def __init__(self, model: Model, requests: Sequence[Request], rows: Sequence[_Row]) -> None:
+        self.rows = rows
+        self._strands = [_Strand(requests[row.request], row.reverse) for row in rows]
+        edits = [strand.edit(i, each) for i, strand in enumerate(self._strands) for each in strand.haplotypes]
+        found: dict[int, Reading] = {}
+        out = model.read(
+            _to_device(np.stack([strand.ids() for strand in self._strands]), model.device),
+            _to_device(_rectangle([strand.targets() for strand in self._strands]), model.device),
+            edits=edits,
+            on_edit=found.__setitem__,
         )
+        edited = [found[i] for i in range(len(edits))]
+        self._sizes = [len(reading.logits) for reading in edited]
+        self._arriving = _Arriving(
+            [_logp(out.logits), out.hidden.float()]
+            + ([_logp(torch.cat([reading.logits for reading in edited]))] if edited else [])
+            + ([torch.cat([reading.hidden for reading in edited]).float()] if edited else [])
+        )
+
+    def readings(self) -> list[WindowReading]:
+        """The answers, in the order of the rows."""
+        logp, hidden, *edited = self._arriving.wait()
+        bounds = np.cumsum(self._sizes)[:-1]
+        haplotypes = zip(*(np.split(part, bounds) for part in edited), strict=True)
         return [
-            strand.reading(
-                Reading(out.hidden[i], out.logits[i]), [found for _, found in sorted(haplotypes[i].items())]
-            )
-            for i, strand in enumerate(strands)
+            strand.reading(logp[i], hidden[i], [next(haplotypes) for _ in strand.haplotypes])
+            for i, strand in enumerate(self._strands)
         ]
+
+
+class _Arriving:
+    """Tensors on their way to this side of the machine."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors = list(tensors)
+        self._event: torch.cuda.Event | None = None
+        if tensors[0].device.type == "cuda":
+            self._tensors = [
+                torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(part, non_blocking=True)
+                for part in tensors
+            ]
+            self._event = torch.cuda.Event()
+            self._event.record()
+
+    def wait(self) -> list[npt.NDArray[np.float32]]:
+        """The tensors, once they are here."""
+        if self._event is not None:
+            self._event.synchronize()
+        return [part.numpy() for part in self._tensors]
 
 
 @dataclass(frozen=True)
@@ -233,19 +278,37 @@ class _Strand:
             ids = tokens.reverse_complement(ids)
         return Edit(row, start, end, torch.from_numpy(ids).long(), first, last)
 
-    def reading(self, found: Reading, haplotypes: list[HaplotypeReading]) -> WindowReading:
+    def reading(
+        self,
+        logp: npt.NDArray[np.float32],
+        hidden: npt.NDArray[np.float32],
+        haplotypes: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+    ) -> WindowReading:
+        """Of log p, (n, 4), and hidden states, (n, d), as this strand was read, and of each haplotype's."""
         count, step = len(self.request.targets), -1 if self.reverse else 1
-        hidden = found.hidden[:count].float().cpu().numpy()
-        return WindowReading(self._logp(found.logits[:count])[None], hidden[::step], haplotypes)
+        found = [
+            HaplotypeReading(
+                own_logp(self._turned(own), haplotype.read_ids(self.request.ids))[None],
+                states.mean(axis=0, dtype=np.float64),
+            )
+            for haplotype, (own, states) in zip(self.haplotypes, haplotypes, strict=True)
+        ]
+        return WindowReading(self._turned(logp[:count])[None], hidden[:count][::step], found)
 
-    def haplotype_reading(self, haplotype: Haplotype, found: Reading) -> HaplotypeReading:
-        own = own_logp(self._logp(found.logits), haplotype.read_ids(self.request.ids))
-        return HaplotypeReading(own[None], found.hidden.double().mean(0).cpu().numpy())
-
-    def _logp(self, logits: Tensor) -> npt.NDArray[np.float32]:
-        """Log-softmax over A, C, G, T, (n, 4) float32; the other strand's turned round is over T, G, C, A."""
-        logp: npt.NDArray[np.float32] = logits[:, tokens.ACGT].float().log_softmax(-1).cpu().numpy()
+    def _turned(self, logp: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Log p of A, C, G, T, (n, 4); the other strand's turned round is that of T, G, C, A."""
         return logp[::-1, ::-1] if self.reverse else logp
+
+
+def _logp(logits: Tensor) -> Tensor:
+    """Log-softmax over A, C, G, T, (..., 4) float32."""
+    return logits[..., tokens.ACGT].float().log_softmax(-1)
+
+
+def _to_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """The array as a tensor; a GPU fetches it while this side goes on."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def _fitting_batch_bp(model: Model) -> int:

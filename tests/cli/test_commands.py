@@ -13,6 +13,7 @@ import pytest
 
 import janusdna
 import janusdna_cli
+from janusdna.reader import Model
 from janusdna_cli import embedding, scoring
 from janusdna_cli.windowing import WindowReader
 
@@ -261,10 +262,10 @@ def test_an_interruption_leaves_no_output(work, files, monkeypatch):
 def test_lack_of_memory_says_what_to_do(work, files, monkeypatch):
     fasta, vcf, _ = files
 
-    def too_much(reader, requests, batch):
+    def too_much(model, *arguments, **options):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
 
-    monkeypatch.setattr(WindowReader, "_read_batch", too_much)
+    monkeypatch.setattr(Model, "read", too_much)
     result = work.run("score-variants", vcf, "-f", fasta, "-m", work.model, "-o", "out.parquet")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith(

@@ -86,6 +86,23 @@ def test_a_batch_holds_windows_of_one_length_and_no_more_than_it_may(model, requ
     assert len(watched.batches) == 4 + 7 + 4
 
 
+def test_answers_arrive_while_the_next_batch_is_read(model, requests):
+    """As from a GPU: each batch's answers are taken one batch later, also where the next does not fit."""
+    asked = [request for _, request in requests]
+    plenty, arrived = WindowReader(model).read(asked), []
+    watched = Watched(model, limit=5 * 64)
+    reader = WindowReader(
+        watched, batch_bp=8 * 64, on_batch=lambda bases: arrived.append(len(watched.batches))
+    )
+    reader._in_flight = 1
+    for ours, theirs in zip(reader.read(asked), plenty, strict=True):
+        np.testing.assert_allclose(ours.logp, theirs.logp, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(ours.hidden, theirs.hidden, rtol=0, atol=1e-5)
+    assert reader.windows == 60
+    # The first batch does not fit; half of it does, and waits until the third is made.
+    assert arrived[0] == 3
+
+
 @pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS), MemoryError()])
 def test_a_batch_that_does_not_fit_is_halved(model, requests, caplog, error):
     asked = [request for _, request in requests if len(request.ids) == 64]

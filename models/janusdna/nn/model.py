@@ -130,9 +130,12 @@ class JanusDNA(nn.Module):
         """
         check_length(ids.shape[1], *(ids.shape[1] + edit.shift for edit in edits))
         reading = TargetReading(self, ids, targets, edits)
-        for index, states in reading.edited():
-            if on_edit is not None:
-                on_edit(index, self._predict(states))
+        for indices, states in reading.edited():
+            if indices and on_edit is not None:
+                together = self._predict(torch.cat(states))
+                parts = (part.split([len(rows) for rows in states]) for part in together[:2])
+                for index, hidden, logits in zip(indices, *parts, strict=True):
+                    on_edit(index, Prediction(hidden, logits, ([], [])))
         return self._predict(reading.fused())
 
     def _predict(self, fused: Tensor, routings: Routings = ([], [])) -> Prediction:

@@ -49,15 +49,15 @@ class TargetReading:
         self._memory = self._walk(ids, _ascending(targets))
         self._fused = self._memory.neighbours.new_zeros(*targets.shape, network.config.hidden_size)
 
-    def edited(self) -> Iterator[tuple[int, Tensor]]:
-        """Read everything; each edit's index and the fused states that predict its positions, (m, d)."""
+    def edited(self) -> Iterator[tuple[tuple[int, ...], list[Tensor]]]:
+        """Read everything; of each block its edits, and of each the fused states of its positions, (m, d)."""
         for blocks in self._groups():
             rows = iter(self._edited_rows([self._edits[i] for block in blocks for i in block.edits]))
             for block in blocks:
                 edited = list(islice(rows, len(block.edits)))
                 before, after = self._network.fusion.block(self._memory, block, edited)
                 self._fused[block.row, block.columns] = before
-                yield from zip(block.edits, after, strict=True)
+                yield block.edits, after
 
     def fused(self) -> Tensor:
         """The fused states that predict the targets, (B, n, d), in the order asked; after `edited`."""
