@@ -30,6 +30,7 @@ from janusdna_cli.session import (
     Summary,
     encode_window,
     in_chunks,
+    in_step,
     is_seekable,
     open_model,
     provenance,
@@ -38,7 +39,7 @@ from janusdna_cli.session import (
     window_size,
 )
 from janusdna_cli.tables import Format, check_destination, embedding_schema, open_table, table_format
-from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Request, WindowReader
+from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Request, WindowReader, WindowReading
 
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
 
@@ -98,6 +99,11 @@ class _Part(NamedTuple):
     is_last: bool = True
 
 
+class _Asked(NamedTuple):
+    part: _Part
+    request: Request | None
+
+
 class _Row(NamedTuple):
     region: Region
     status: RegionStatus
@@ -147,11 +153,12 @@ class _Embedding:
             reader = WindowReader(
                 self.model, batch_bp=self.settings.batch_bp, on_batch=lambda bases: bar.advance(0, bases)
             )
-            for chunk in in_chunks(self._parts(), self._bytes_in_flight):
-                rows = self._read(chunk, reader)
+            chunks = in_chunks(self._parts(), self._bytes_in_flight)
+            for chunk, readings in in_step(map(self._ask, chunks), reader):
+                rows = self._rows(chunk, readings)
                 table.write(self._columns(rows, schema.names))
                 summary.counts.update(row.status for row in rows)
-                bar.advance(sum(part.is_last for part in chunk))
+                bar.advance(sum(part.is_last for part, _ in chunk))
         return summary.finish(reader)
 
     def _survey(self) -> tuple[Iterable[Region], int | None, int]:
@@ -212,17 +219,20 @@ class _Embedding:
             return 0
         return len(part.window) + 4 * (part.end - part.start) * (8 + 3 * self.model.config.hidden_size)
 
-    def _read(self, chunk: list[_Part], reader: WindowReader) -> list[_Row]:
+    def _ask(self, parts: list[_Part]) -> tuple[list[_Asked], list[Request]]:
+        chunk = [_Asked(part, self._request(part, part.window) if part.window else None) for part in parts]
+        return chunk, [asked.request for asked in chunk if asked.request]
+
+    def _rows(self, chunk: list[_Asked], readings: list[WindowReading]) -> list[_Row]:
         """The rows that the parts of a chunk complete, in order."""
-        requests = {i: self._request(part, part.window) for i, part in enumerate(chunk) if part.window}
-        readings = dict(zip(requests, reader.read(list(requests.values())), strict=True))
         rows: list[_Row] = []
-        for i, part in enumerate(chunk):
-            if i not in requests:
+        coming = iter(readings)
+        for part, request in chunk:
+            if request is None:
                 rows.append(_Row(part.region, part.status, EmbeddedRow(None, 0, None)))
                 continue
-            is_base = tokens.is_base(requests[i].ids[requests[i].targets])
-            for embedded in self.pooling.rows(readings[i].hidden, is_base, part.start, part.is_last):
+            is_base = tokens.is_base(request.ids[request.targets])
+            for embedded in self.pooling.rows(next(coming).hidden, is_base, part.start, part.is_last):
                 status = RegionStatus.non_acgt if embedded.embedding is None else RegionStatus.ok
                 rows.append(_Row(part.region, status, embedded))
         return rows

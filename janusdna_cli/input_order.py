@@ -11,6 +11,7 @@ import pickle
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Generic, Self, TypeVar
 
 from janusdna_cli.errors import InputError
@@ -49,7 +50,9 @@ class InputOrder(Generic[Row, Answer]):
 
     def __init__(self) -> None:
         # The empty name is a private file that vanishes with its connection.
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        # One thread may take groups while another gives answers.
+        self._lock = Lock()
         self._database.executescript(_SCHEMA)
         self._next = 0
 
@@ -88,11 +91,17 @@ class InputOrder(Generic[Row, Answer]):
             yield [(pickle.loads(row), answer and pickle.loads(answer)) for row, _, answer in done]
 
     def _select(self, statement: str, *values: int) -> Iterator[tuple[Any, ...]]:
-        with _room_expected():
-            yield from self._database.execute(statement, values)
+        with _room_expected(), self._lock:
+            cursor = self._database.execute(statement, values)
+        while True:
+            with _room_expected(), self._lock:
+                records = cursor.fetchmany(_ROWS_AT_ONCE)
+            if not records:
+                return
+            yield from records
 
     def _insert(self, statement: str, records: Iterable[tuple[object, ...]]) -> None:
-        with _room_expected():
+        with _room_expected(), self._lock:
             self._database.execute("BEGIN")
             self._database.executemany(statement, records)
             self._database.execute("COMMIT")

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,7 @@ from janusdna_cli.session import (
     Summary,
     encode_window,
     in_chunks,
+    in_step,
     is_seekable,
     open_model,
     provenance,
@@ -53,9 +54,9 @@ from janusdna_cli.windowing import (
     BOTH_STRANDS,
     FORWARD,
     Haplotype,
-    HaplotypeReading,
     Request,
     WindowReader,
+    WindowReading,
 )
 
 __all__ = ["SCORES", "ScoreSettings", "score_variants"]
@@ -142,6 +143,13 @@ def _count_alleles(vcf: str) -> int | None:
 ScoredRows = tuple[list[PlannedAllele], list[AlleleScores]]
 
 
+class _Asked(NamedTuple):
+    """Rows that are scored together, and their windows with the alleles and what was asked of each."""
+
+    rows: list[PlannedAllele]
+    windows: list[tuple[Window, list[Allele], Request]]
+
+
 class _Scoring:
     """One run: the model, the reference and what the settings come to."""
 
@@ -176,23 +184,26 @@ class _Scoring:
         return summary.finish(reader)
 
     def _one_by_one(self, planned: Iterable[PlannedAllele], reader: WindowReader) -> Iterator[ScoredRows]:
-        for chunk in in_chunks(planned, lambda row: self._bytes_in_flight([row])):
-            yield chunk, self._score(chunk, reader)
+        chunks = in_chunks(planned, lambda row: self._bytes_in_flight([row]))
+        for asked, readings in in_step(map(self._ask, chunks), reader):
+            yield asked.rows, self._scores(asked, readings)
 
     def _by_tile(self, planned: Iterable[PlannedAllele], reader: WindowReader) -> Iterator[ScoredRows]:
         """Every window is read once, wherever in the file its rows stand."""
         with InputOrder[PlannedAllele, AlleleScores]() as order:
             order.add((row, (row.window.contig, row.window.start) if row.window else None) for row in planned)
-            in_flight = in_chunks(
-                order.groups(), lambda tile: self._bytes_in_flight([row for _, row in tile])
-            )
-            # Once more at the end: what needs no answer may be all there is.
-            for tiles in itertools.chain(in_flight, [[]]):
-                numbered = [row for tile in tiles for row in tile]
-                scores = self._score([row for _, row in numbered], reader)
-                order.answer(zip((number for number, _ in numbered), scores, strict=True))
-                for ready in order.ready():
-                    yield [row for row, _ in ready], [found or AlleleScores() for _, found in ready]
+            yield from _ready(order)
+            tiles = in_chunks(order.groups(), lambda tile: self._bytes_in_flight([row for _, row in tile]))
+            for (numbers, asked), readings in in_step(map(self._ask_tiles, tiles), reader):
+                order.answer(zip(numbers, self._scores(asked, readings), strict=True))
+                yield from _ready(order)
+
+    def _ask_tiles(
+        self, tiles: list[list[tuple[int, PlannedAllele]]]
+    ) -> tuple[tuple[list[int], _Asked], list[Request]]:
+        numbers, rows = zip(*itertools.chain.from_iterable(tiles), strict=True)
+        asked, requests = self._ask(list(rows))
+        return (list(numbers), asked), requests
 
     def _metadata(self) -> dict[str, Any]:
         found = provenance(self.settings, self.model, self.reference, self.contigs, self.window)
@@ -225,32 +236,29 @@ class _Scoring:
         targets = 1 + around_it + len(allele.ref) + len(allele.alt)
         return 4 * targets * (8 + self.model.config.hidden_size)
 
-    def _score(self, chunk: list[PlannedAllele], reader: WindowReader) -> list[AlleleScores]:
-        """The rows' scores, in order: rows of one window share its reading, equal alleles theirs."""
-        by_window: dict[Window, dict[Allele, HaplotypeReading | None]] = {}
-        for row in chunk:
+    def _ask(self, rows: list[PlannedAllele]) -> tuple[_Asked, list[Request]]:
+        """What to read for rows: those of one window share its reading."""
+        by_window: dict[Window, dict[Allele, None]] = {}
+        for row in rows:
             if row.allele and row.window:
                 by_window.setdefault(row.window, {})[row.allele] = None
         requests = [self._request(window, list(alleles)) for window, alleles in by_window.items()]
-        readings = reader.read(requests)
-        references = dict(zip(by_window, map(PositionReading, requests, readings), strict=True))
-        for alleles, reading in zip(by_window.values(), readings, strict=True):
-            changed = [allele for allele in alleles if self._reads_alternative(allele)]
-            alleles.update(zip(changed, reading.haplotypes, strict=True))
-        scores = []
-        for row in chunk:
-            if row.allele and row.window:
-                alt = by_window[row.window][row.allele]
-                scores.append(self._allele_scores(row.allele, row.window, references[row.window], alt))
-            else:
-                scores.append(AlleleScores())
-        return scores
+        windows = zip(by_window.items(), requests, strict=True)
+        return _Asked(
+            rows, [(window, list(alleles), asked) for (window, alleles), asked in windows]
+        ), requests
 
-    def _allele_scores(
-        self, allele: Allele, window: Window, ref: PositionReading, alt: HaplotypeReading | None
-    ) -> AlleleScores:
-        at = allele.start - window.start
-        return score_allele(allele, at, self.settings.span, self._wanted(allele), ref, alt)
+    def _scores(self, asked: _Asked, readings: list[WindowReading]) -> list[AlleleScores]:
+        """The rows' scores, in order: equal alleles of one window share theirs."""
+        found: dict[tuple[Window | None, Allele | None], AlleleScores] = {}
+        for (window, alleles, request), reading in zip(asked.windows, readings, strict=True):
+            ref, haplotypes = PositionReading(request, reading), iter(reading.haplotypes)
+            for allele in alleles:
+                alt = next(haplotypes) if self._reads_alternative(allele) else None
+                at, wanted = allele.start - window.start, self._wanted(allele)
+                found[window, allele] = score_allele(allele, at, self.settings.span, wanted, ref, alt)
+        nothing = AlleleScores()
+        return [found.get((row.window, row.allele), nothing) for row in asked.rows]
 
     def _reads_around(self, allele: Allele) -> bool:
         return not self._wanted(allele).isdisjoint({"delta_pll", "embedding"})
@@ -279,6 +287,11 @@ class _Scoring:
         start, end = allele.start - window.start, allele.end - window.start
         near = around(start, len(allele.ref), self.settings.span, len(window))
         return Haplotype(start, end, tokens.encode(allele.alt), int(near[0]), int(near[-1]) + 1)
+
+
+def _ready(order: InputOrder[PlannedAllele, AlleleScores]) -> Iterator[ScoredRows]:
+    for ready in order.ready():
+        yield [row for row, _ in ready], [found or AlleleScores() for _, found in ready]
 
 
 def _columns(chunk: list[PlannedAllele], scores: list[AlleleScores]) -> dict[str, list[Any]]:

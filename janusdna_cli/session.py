@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,13 @@ from janusdna.errors import SequenceError
 from janusdna.ops.backends import has_amx
 from janusdna.ops.threads import set_threads
 from janusdna.reader import Model, load
+from janusdna_cli.ahead import ahead
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.progress import format_summary
 from janusdna_cli.tables import SCHEMA_VERSION
-from janusdna_cli.windowing import WindowReader
+from janusdna_cli.windowing import Request, WindowReader, WindowReading
 
 __all__ = [
     "FALLBACK_WINDOW",
@@ -34,6 +35,7 @@ __all__ = [
     "Summary",
     "encode_window",
     "in_chunks",
+    "in_step",
     "is_seekable",
     "open_model",
     "provenance",
@@ -43,7 +45,8 @@ __all__ = [
 ]
 
 FALLBACK_WINDOW = 1024
-_CHUNK_BYTES = 128 << 20
+# Of these, up to four are in memory at a time.
+_CHUNK_BYTES = 32 << 20
 _CHUNK_ITEMS = 1024
 _SUFFIXES = (".gz", ".bgz", ".vcf", ".bcf", ".bed", ".fa", ".fasta", ".fna", ".narrowPeak")
 
@@ -124,6 +127,18 @@ def in_chunks(items: Iterable[Item], bytes_in_flight: Callable[[Item], int]) -> 
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def in_step(
+    asked: Iterable[tuple[Item, Sequence[Request]]], reader: WindowReader
+) -> Iterator[tuple[Item, list[WindowReading]]]:
+    """Chunks of work with the readings that they ask for, so that the reader seldom waits.
+
+    The next chunk's requests are made while this one's are read; on a GPU it is also read while this one's
+    readings are worked on.
+    """
+    read = ((item, reader.read(requests)) for item, requests in ahead(asked))
+    return ahead(read) if reader.overlaps else read
 
 
 def encode_window(reference: Reference, window: Window) -> npt.NDArray[np.uint8]:

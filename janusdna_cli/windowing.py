@@ -129,6 +129,7 @@ class WindowReader:
         on_batch: Called with the bases of each batch that is done.
 
     Attributes:
+        overlaps: Whether there is time for other work while the model reads.
         windows: Windows read so far, each strand for itself.
         bases: Bases read so far.
     """
@@ -140,7 +141,7 @@ class WindowReader:
         self.bases = 0
         self._model = model
         self._batch_bp = batch_bp or _fitting_batch_bp(model)
-        self._in_flight = 1 if model.device.type == "cuda" else 0
+        self.overlaps = model.device.type == "cuda"
         self._on_batch = on_batch
 
     def read(self, requests: Sequence[Request]) -> list[WindowReading]:
@@ -180,7 +181,7 @@ class WindowReader:
             else:
                 failed = False
                 done += len(batch)
-            while len(waiting) > self._in_flight or (waiting and (failed or done == len(rows))):
+            while len(waiting) > self.overlaps or (waiting and (failed or done == len(rows))):
                 yield from self._arrived(waiting.popleft(), length)
 
     def _arrived(self, batch: _Batch, length: int) -> Iterator[tuple[_Row, WindowReading]]:

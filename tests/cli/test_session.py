@@ -69,7 +69,7 @@ class Ahead:
 
 
 @pytest.mark.parametrize("by", ["_CHUNK_ITEMS", "_CHUNK_BYTES"])
-def test_variants_are_read_no_further_than_a_chunk_ahead(work, bases, monkeypatch, by):
+def test_variants_are_read_no_further_than_two_chunks_ahead(work, bases, monkeypatch, by):
     ahead = Ahead(monkeypatch)
     monkeypatch.setattr(session, by, 8 if by == "_CHUNK_ITEMS" else 1_000)
     monkeypatch.setattr(allele_plan, "_ASSEMBLY_RECORDS", 10)
@@ -81,11 +81,11 @@ def test_variants_are_read_no_further_than_a_chunk_ahead(work, bases, monkeypatc
     vcf = work.vcf(*(f"c {pos} . {contig[pos - 1]} <DEL>,{contig[pos - 1]}A" for pos in range(1, 301)))
     table = work.score(vcf, "-f", work.fasta(c=contig))
     assert (len(table), ahead.read, ahead.written) == (600, 300, 600)
-    assert ahead.most <= 10 + 8
+    assert ahead.most <= 10 + 2 * 8
 
 
 @pytest.mark.parametrize("by", ["_CHUNK_ITEMS", "_CHUNK_BYTES"])
-def test_regions_are_read_no_further_than_a_chunk_ahead(work, bases, monkeypatch, by):
+def test_regions_are_read_no_further_than_two_chunks_ahead(work, bases, monkeypatch, by):
     ahead = Ahead(monkeypatch)
     monkeypatch.setattr(session, by, 8 if by == "_CHUNK_ITEMS" else 20_000)
     regions = embedding.read_regions
@@ -93,7 +93,7 @@ def test_regions_are_read_no_further_than_a_chunk_ahead(work, bases, monkeypatch
     data = "".join(f"c\t{start}\t{start + 30}\n" for start in range(300))
     table = work.embed(work.fasta(c=bases(400)), "-", stdin=data.encode())
     assert (len(table), ahead.read) == (300, 300)
-    assert ahead.most <= 9
+    assert ahead.most <= 1 + 2 * 8
 
 
 def test_a_long_region_is_read_in_bounded_pieces(work, bases, monkeypatch):
