@@ -173,7 +173,7 @@ def changes_over(network: JanusDNA, ids: Tensor) -> int:
     low, high = 1, ids.shape[1] + 1
     while low < high:
         middle = (low + high) // 2
-        if network._few(ids, evenly(middle, ids.shape[1])):
+        if network.reads_alone(ids, evenly(middle, ids.shape[1])):
             low = middle + 1
         else:
             high = middle

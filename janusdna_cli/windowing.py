@@ -13,7 +13,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,8 @@ BOTH_STRANDS = FORWARD + REVERSE
 # Enough rows to fill a CPU's matrix products, few enough to stay near its caches.
 _CPU_BATCH_BP = 65_536
 _CUDA_FLOATS_PER_BASE = 64
+# Above, a GPU is busy with one batch anyway.
+_CUDA_BATCH_BP = 1 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -207,8 +209,8 @@ class _Batch:
         edits = [strand.edit(i, each) for i, strand in enumerate(self._strands) for each in strand.haplotypes]
         found: dict[int, Reading] = {}
         out = model.read(
-            _to_device(np.stack([strand.ids() for strand in self._strands]), model.device),
-            _to_device(_rectangle([strand.targets() for strand in self._strands]), model.device),
+            torch.from_numpy(np.stack([strand.ids() for strand in self._strands])),
+            torch.from_numpy(_rectangle([strand.targets() for strand in self._strands])),
             edits=edits,
             on_edit=found.__setitem__,
         )
@@ -306,18 +308,13 @@ def _logp(logits: Tensor) -> Tensor:
     return logits[..., tokens.ACGT].float().log_softmax(-1)
 
 
-def _to_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """The array as a tensor; a GPU fetches it while this side goes on."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
-
-
 def _fitting_batch_bp(model: Model) -> int:
     if model.device.type != "cuda":
         return _CPU_BATCH_BP
     free, _ = torch.cuda.mem_get_info(model.device)
     width = model.module.head.weight.element_size() * model.config.hidden_size
-    return max(_CPU_BATCH_BP, free // 2 // (width * _CUDA_FLOATS_PER_BASE))
+    fitting = free // 2 // (width * _CUDA_FLOATS_PER_BASE)
+    return max(_CPU_BATCH_BP, min(_CUDA_BATCH_BP, fitting))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

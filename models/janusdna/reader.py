@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,8 @@ from janusdna.checkpoint import Checkpoint, build, read_native
 from janusdna.config import ModelConfig
 from janusdna.errors import BackendError, CheckpointError, SequenceError
 from janusdna.nn.edits import Edit
-from janusdna.nn.model import JanusDNA
+from janusdna.nn.graphs import GraphedPasses
+from janusdna.nn.model import JanusDNA, Prediction
 from janusdna.ops.backends import Kernels, choose_kernels
 from janusdna.reference_checkpoint import read_reference
 
@@ -76,6 +78,7 @@ class Model:
     def __init__(self, module: JanusDNA, info: ModelInfo) -> None:
         self.module = module
         self.info = info
+        self._passes = GraphedPasses(module)
 
     @property
     def config(self) -> ModelConfig:
@@ -112,16 +115,29 @@ class Model:
         """
         ids = sequences if isinstance(sequences, Tensor) else _encode(sequences)
         _check(ids, targets, self.config.vocab_size)
-        ids = ids.to(self.device, torch.long)
-        targets = None if targets is None else targets.to(self.device, torch.long)
-        if not edits:
-            prediction = self.module(ids, targets)
+        if edits and targets is None:
+            targets = torch.arange(ids.shape[1]).expand_as(ids)
+        if edits and targets is not None:
+            _check_edits(edits, targets.to(ids.device), ids)
+        ids = self._moved(ids)
+        if targets is None:
+            prediction = self.module(ids)
+        elif edits:
+            found = partial(_pass_on, on_edit)
+            prediction = self.module.read(ids, self._moved(targets), edits, found)
         else:
-            if targets is None:
-                targets = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-            _check_edits(edits, targets, ids)
-            prediction = self.module.read(ids, targets, edits, lambda i, it: on_edit(i, Reading(*it[:2])))
+            prediction = self._passes(ids, self._moved(targets))
         return Reading(prediction.hidden, prediction.logits)
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """To where the weights are; a GPU fetches it while this side goes on."""
+        if self.device.type == "cuda" and tensor.device.type == "cpu":
+            tensor = tensor.contiguous().pin_memory()
+        return tensor.to(self.device, non_blocking=True).long()
+
+
+def _pass_on(on_edit: Callable[[int, Reading], None], index: int, prediction: Prediction) -> None:
+    on_edit(index, Reading(prediction.hidden, prediction.logits))
 
 
 def load(
@@ -259,7 +275,7 @@ def _check_edits(edits: Sequence[Edit], targets: Tensor, ids: Tensor) -> None:
     """Each lies within its sequence, and the sequence itself is read wherever the edit is."""
     batch, length = ids.shape
     is_target = torch.zeros(ids.shape, dtype=torch.bool, device=ids.device)
-    is_target.scatter_(1, targets, True)
+    is_target.scatter_(1, targets.long(), True)
     for edit in edits:
         ordered = 0 <= edit.first <= edit.start <= edit.end <= edit.last <= length
         if not (ordered and 0 <= edit.row < batch and edit.first < edit.last):

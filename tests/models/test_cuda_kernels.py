@@ -92,7 +92,6 @@ def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_
     results = []
     for network in (fast, plain, exact):
         device = network.head.weight.device
-        moved = [replace(edit, ids=edit.ids.to(device)) for edit in edits]
         found: dict[int, Tensor] = {}
 
         def keep(index: int, prediction: Prediction, found: dict[int, Tensor] = found) -> None:
@@ -100,7 +99,7 @@ def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_
 
         # Not inference mode, in which both streams walk at once: the interpreter runs one kernel at a time.
         with torch.no_grad():
-            read = network.read(ids.to(device), targets.to(device), moved, keep)
+            read = network.read(ids.to(device), targets.to(device), edits, keep)
         parts = [read.logits, found[0], found[1]]
         results.append(torch.cat([part.flatten().cpu().double() for part in parts]))
     error, rounding = ((part - results[2]).abs().max() for part in results[:2])

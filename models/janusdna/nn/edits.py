@@ -29,7 +29,7 @@ class Edit:
     Attributes:
         row: Which window of the batch.
         start, end: 0-based half-open.
-        ids: Tokens that stand there instead, (a,).
+        ids: Tokens that stand there instead, (a,), on the CPU.
         first, last: Positions of the window to read, 0-based half-open: [start, end) and a base more at
             least on each side that has one; the edited window is read from `first` to `last` + `shift`.
     """

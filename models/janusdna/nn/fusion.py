@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -175,7 +176,7 @@ def _edited_view(
     last_forward, first_backward = edited.forward_start, edited.backward_stop
     new_forward = slice(at, at + len(edited.forward))
     new_backward = slice(new_forward.stop, new_forward.stop + len(edited.backward))
-    column = int(torch.searchsorted(memory.targets[block.row, block.columns], edit.first))
+    column = int(np.searchsorted(memory.targets_here[block.row, block.columns], edit.first))
     of_first = column - edit.first  # from a position to its column
     spans = (
         (of_first + edit.first, of_first + last_forward + 1),

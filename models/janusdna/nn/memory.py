@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ class WindowMemory:
     Attributes:
         ids: Tokens, (B, T).
         targets: Positions to read, ascending, (B, n).
+        targets_here: The same on the CPU, taken before the walk: who plans by them waits for no GPU.
         keys, values: (B, H, 2T, c), c being d/H as `padded_size` widens it, rows [R; F]: what lies outside
             [low, high), R from `high` on and F up to `low`, is one slice of them.
         neighbours: F_{t-1} and R_{t+1} of each target, (B, n, 2, d); zeros for a row that does not exist.
@@ -30,6 +33,7 @@ class WindowMemory:
 
     ids: Tensor
     targets: Tensor
+    targets_here: npt.NDArray[np.int64]
     keys: Tensor
     values: Tensor
     neighbours: Tensor
@@ -74,4 +78,4 @@ class WindowMemory:
         make = like.new_empty if width * heads == size else like.new_zeros
         buffer = make(2, batch, heads, 2 * length, width, dtype=dtype)
         neighbours = like.new_zeros(*targets.shape, 2, size, dtype=accumulation_dtype(like.dtype))
-        return cls(ids, targets, buffer[0], buffer[1], neighbours)
+        return cls(ids, targets, targets.cpu().numpy(), buffer[0], buffer[1], neighbours)

@@ -101,7 +101,7 @@ class JanusDNA(nn.Module):
             SequenceError: If a sequence is too short to have two neighbours anywhere.
         """
         check_length(ids.shape[1])
-        if targets is not None and not torch.is_grad_enabled() and self._few(ids, targets):
+        if targets is not None and not torch.is_grad_enabled() and self.reads_alone(ids, targets):
             return self.read(ids, targets)
         fused, routings = self._every_position(ids)
         if targets is not None:
@@ -144,8 +144,10 @@ class JanusDNA(nn.Module):
             hidden = hidden + self.final_mlp(hidden)
         return Prediction(hidden, self.head(hidden), routings)
 
-    def _few(self, ids: Tensor, targets: Tensor) -> bool:
-        """Whether the targets' own rows cost less than the four causal attentions of all positions.
+    def reads_alone(self, ids: Tensor, targets: Tensor) -> bool:
+        """Whether a pass computes the fusion of the targets' own rows alone.
+
+        It does where these cost less than the four causal attentions of all positions.
 
         Counted in pairs of a query and a key.
         """

@@ -46,6 +46,7 @@ class TargetReading:
         self._network = network
         self._edits = edits
         self._asked = targets.contiguous()
+        self._ids_here = ids.cpu() if edits else ids
         self._memory = self._walk(ids, _ascending(targets))
         self._fused = self._memory.neighbours.new_zeros(*targets.shape, network.config.hidden_size)
 
@@ -101,7 +102,7 @@ class TargetReading:
             by_row[numbered[1].row].append(numbered)
         group: list[Block] = []
         bases = 0
-        for row, targets in enumerate(self._memory.targets.cpu().numpy()):
+        for row, targets in enumerate(self._memory.targets_here):
             for block in blocks_of(row, _once(targets), by_row[row], widest_block(self._memory.length)):
                 group.append(block)
                 bases += sum(self._edits[i].stop - self._edits[i].first for i in block.edits)
@@ -146,14 +147,14 @@ class TargetReading:
         """What fills up the shorter walks comes last in the walk, where it changes nothing before it."""
         network, memory = self._network, self._memory
         longest = max(1, *(walk.stop - walk.start for walk in walks))
-        ids = memory.ids.new_zeros(len(walks), longest)
+        here = self._ids_here.new_zeros(len(walks), longest)
         origins = []
-        for sequence, edit, walk in zip(ids, edits, walks, strict=True):
-            bases = edit.bases(memory.ids[edit.row], walk.start, walk.stop)
+        for sequence, edit, walk in zip(here, edits, walks, strict=True):
+            bases = edit.bases(self._ids_here[edit.row], walk.start, walk.stop)
             margin = longest - len(bases) if stream.reverse else 0
             sequence[margin : margin + len(bases)] = bases
             origins.append(walk.start - margin)
-        states = memory.states[stream.reverse]
+        ids, states = here.to(memory.ids.device), memory.states[stream.reverse]
         kept = [(states[walk.cut], edit.row) for edit, walk in zip(edits, walks, strict=True)]
         cuts = cut_points(longest, longest=network.chunk(ids))[1:-1]
         walked = stream.walk(network.embedding, ids, cuts, states=stream.gather(kept, longest))
