@@ -58,10 +58,10 @@ def write_model(directory: Path, preset: str) -> Path:
     return directory
 
 
-def make_model(preset: str) -> Model:
-    """An untrained network of a preset's size, as the commands load it."""
+def make_model(preset: str, **options: str) -> Model:
+    """An untrained network of a preset's size, as the commands load it with these options."""
     with tempfile.TemporaryDirectory() as name:
-        return load(write_model(Path(name) / "model", preset))
+        return load(write_model(Path(name) / "model", preset), **options)
 
 
 def _alleles(rng: random.Random, bases: str, at: int) -> tuple[str, str]:

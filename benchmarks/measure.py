@@ -181,6 +181,7 @@ def machine() -> Row:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "pytorch": torch.__version__,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 
 
@@ -188,7 +189,8 @@ def report(rows: list[Row], path: Path) -> None:
     """Print the rows as Markdown tables, a table for each kind of row, and save them as JSON."""
     found = machine()
     extensions = ", ".join(found["extensions"]) or "neither AVX-512 nor AMX"
-    print(f"{found['processor']} ({extensions}), {found['threads']} threads, PyTorch {found['pytorch']}")
+    gpu = f"{found['gpu']}, " if found["gpu"] else ""
+    print(f"{gpu}{found['processor']} ({extensions}), {found['threads']} threads, PyTorch {found['pytorch']}")
     for _, kind in groupby(rows, key=tuple):
         print(f"\n{_table(list(kind))}")
     script = Path(sys.argv[0])
