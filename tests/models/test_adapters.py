@@ -111,8 +111,12 @@ def test_no_call_reaches_the_index_limit(stand_ins: None, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("with_edge", [False, True])
-def test_causal_conv1d(stand_ins: None, with_edge: bool, reverse: bool) -> None:
+@pytest.mark.parametrize("limit", [1 << 32, 50])
+def test_causal_conv1d(
+    stand_ins: None, monkeypatch: pytest.MonkeyPatch, with_edge: bool, reverse: bool, limit: int
+) -> None:
     adapter = importlib.import_module("janusdna.ops.causal_conv1d")
+    monkeypatch.setattr(adapter, "_INDEX_LIMIT", limit)
     x, weight, bias = torch.randn(2, 9, 5), torch.randn(5, 4), torch.randn(5)
     before = torch.randn(2, 3, 5) if with_edge else None
     found = adapter.conv_silu(x, weight, bias, before, reverse=reverse)

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from janusdna.nn import memory
 from janusdna.nn.edits import Edit
+from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.model import JanusDNA, Prediction
 from janusdna.ops import reference
 from janusdna.ops.backends import Kernels, choose_kernels
@@ -104,3 +106,38 @@ def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_
         results.append(torch.cat([part.flatten().cpu().double() for part in parts]))
     error, rounding = ((part - results[2]).abs().max() for part in results[:2])
     assert error <= 3 * rounding
+
+
+def test_few_targets_of_many_windows_at_once(
+    make_network: Make, random_ids: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of a GPU, which calls for no blocks: as the targets of every position."""
+    network = make_network().cast(torch.float64)
+    ids, length = random_ids(3, 41), 41
+    targets = torch.tensor([[0, 40, 7, 7], [20, 1, 39, 20], [40, 40, 0, 3]])
+    with torch.no_grad():
+        expected = network(ids).logits[torch.arange(3)[:, None], targets]
+        in_blocks = network.read(ids, targets).logits
+        scores = network.config.num_heads * 2 * targets.numel() * 2 * length
+        for at_once, other in ((scores, "block"), (scores - 1, "targets")):
+            network.kernels = replace(network.kernels, at_once=at_once)
+            with monkeypatch.context() as patch:
+                patch.delattr(JanusFusion, other)
+                assert (network.read(ids, targets).logits - expected).abs().max() <= 1e-12
+    assert (in_blocks - expected).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("few", [0, 4])
+def test_neighbours_of_targets_within_a_chunk_are_stored(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(memory, "_FEW_TARGETS", few)
+    targets = torch.tensor([[0, 3, 9, 11], [5, 5, 6, 12]])
+    ids, like = torch.zeros(2, 13, dtype=torch.long), torch.zeros(1, 6)
+    kept = memory.WindowMemory.empty(ids, targets, heads=1, like=like, dtype=torch.float32)
+    rows = torch.randn(2, 13, 6)
+    for start, end in ((0, 4), (4, 11), (11, 13)):
+        kept.store_neighbours(0, start, rows[:, start:end])
+        kept.store_neighbours(1, start, rows[:, start:end])
+    for b, n in ((b, n) for b in range(2) for n in range(4)):
+        at = int(targets[b, n])
+        assert torch.equal(kept.neighbours[b, n, 0], rows[b, at - 1] if at > 0 else like[0])
+        assert torch.equal(kept.neighbours[b, n, 1], rows[b, at + 1] if at < 12 else like[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from janusdna.ops.reference import accumulation_dtype
 
 __all__ = ["WindowMemory"]
 
+# Of so few all are written at each chunk: to know which stand in it, one would have to wait for a GPU.
+_FEW_TARGETS = 4096
+
 
 @dataclass
 class WindowMemory:
@@ -23,7 +27,6 @@ class WindowMemory:
     Attributes:
         ids: Tokens, (B, T).
         targets: Positions to read, ascending, (B, n).
-        targets_here: The same on the CPU, taken before the walk: who plans by them waits for no GPU.
         keys, values: (B, H, 2T, c), c being d/H as `padded_size` widens it, rows [R; F]: what lies outside
             [low, high), R from `high` on and F up to `low`, is one slice of them.
         neighbours: F_{t-1} and R_{t+1} of each target, (B, n, 2, d); zeros for a row that does not exist.
@@ -33,7 +36,6 @@ class WindowMemory:
 
     ids: Tensor
     targets: Tensor
-    targets_here: npt.NDArray[np.int64]
     keys: Tensor
     values: Tensor
     neighbours: Tensor
@@ -43,6 +45,12 @@ class WindowMemory:
     def length(self) -> int:
         """T."""
         return self.ids.shape[1]
+
+    @cached_property
+    def targets_here(self) -> npt.NDArray[np.int64]:
+        """The targets on the CPU, to plan by."""
+        found: npt.NDArray[np.int64] = self.targets.cpu().numpy()
+        return found
 
     def store(self, side: int, start: int, keys: Tensor, values: Tensor) -> None:
         """Take over keys and values of the forward (0) or backward (1) stream's rows from `start` on."""
@@ -54,8 +62,14 @@ class WindowMemory:
     def store_neighbours(self, side: int, start: int, rows: Tensor) -> None:
         """Take over those of a stream's rows from `start` on, (B, t, d), that stand beside a target."""
         wanted = self.targets + (1 if side else -1) - start
-        sequence, target = ((wanted >= 0) & (wanted < rows.shape[1])).nonzero(as_tuple=True)
-        self.neighbours[sequence, target, side] = rows[sequence, wanted[sequence, target]]
+        there = (wanted >= 0) & (wanted < rows.shape[1])
+        if wanted.shape[1] <= _FEW_TARGETS:
+            index = wanted.clamp(0, rows.shape[1] - 1)[..., None].expand(-1, -1, rows.shape[2])
+            old = self.neighbours[:, :, side]
+            self.neighbours[:, :, side] = torch.where(there[..., None], rows.gather(1, index), old)
+        else:
+            sequence, target = there.nonzero(as_tuple=True)
+            self.neighbours[sequence, target, side] = rows[sequence, wanted[sequence, target]]
 
     def outside(self, row: int, low: int, high: int) -> tuple[Tensor, Tensor]:
         """Keys and values of a window that every position of [low, high) sees, (1, H, m, c)."""
@@ -78,4 +92,4 @@ class WindowMemory:
         make = like.new_empty if width * heads == size else like.new_zeros
         buffer = make(2, batch, heads, 2 * length, width, dtype=dtype)
         neighbours = like.new_zeros(*targets.shape, 2, size, dtype=accumulation_dtype(like.dtype))
-        return cls(ids, targets, targets.cpu().numpy(), buffer[0], buffer[1], neighbours)
+        return cls(ids, targets, buffer[0], buffer[1], neighbours)

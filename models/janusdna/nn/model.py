@@ -147,16 +147,24 @@ class JanusDNA(nn.Module):
     def reads_alone(self, ids: Tensor, targets: Tensor) -> bool:
         """Whether a pass computes the fusion of the targets' own rows alone.
 
-        It does where these cost less than the four causal attentions of all positions.
-
-        Counted in pairs of a query and a key.
+        It does where these cost less than the four causal attentions of all positions, counted in pairs of a
+        query and a key.
         """
-        length, asked = ids.shape[1], targets.shape[1]
+        (batch, length), asked = ids.shape, targets.shape[1]
         widest = widest_block(length)
         beside = _PAIRS_OF_A_ROW_PER_WIDTH * self.config.hidden_size
         blocks = min(asked, -(-length // widest))
-        rows = 2 * asked * (length + widest + beside) + blocks * self.kernels.block_pairs
+        calls = 1 / batch if self.reads_at_once(ids, targets) else blocks
+        rows = 2 * asked * (length + widest + beside) + calls * self.kernels.block_pairs
         return rows < 2 * length * (length + beside)
+
+    def reads_at_once(self, ids: Tensor, targets: Tensor) -> bool:
+        """Whether rows that are read alone are read in one call, by scores of all their keys.
+
+        A GPU waits for calls more than it works on so few rows.
+        """
+        scores = self.config.num_heads * 2 * targets.numel() * 2 * ids.shape[1]
+        return self.kernels.at_once >= scores
 
     def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:
         def read(stream: Stream) -> tuple[Tensor, list[Routing]]:

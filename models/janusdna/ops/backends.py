@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,13 @@ PREFERENCES = ("auto", "triton", "mamba-ssm", "reference")
 _CPU_CHUNK_VALUES = 5 << 16
 # Bounds the activations of a long window to some GB: 233,016 rows at d = 144.
 _CUDA_CHUNK_VALUES = 1 << 25
+# The first with tuples of tensors in kernels.
+_OLDEST_TRITON = (3, 3)
 # What the calls of a block of targets cost: on a GPU its processors wait for them.
 _CPU_BLOCK_PAIRS = 150_000
 _CUDA_BLOCK_PAIRS = 20_000_000
+# A quarter of a GB in float32: one target each of 32 windows of 131,072 bases.
+_CUDA_SCORES_AT_ONCE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Kernels:
             layers together when no gradient is wanted; None for whole windows.
         block_pairs: What the calls for a block of targets cost beside its arithmetic, in pairs of a query
             and a key that attention could have seen to meanwhile.
+        at_once: Scores of targets and keys that are computed in one call rather than block by block.
         capturable: Whether a pass can become a CUDA graph: nothing in it waits for the GPU.
     """
 
@@ -75,6 +81,7 @@ class Kernels:
     fusion: Kernel
     chunk_values: int | None = None
     block_pairs: int = _CPU_BLOCK_PAIRS
+    at_once: int = 0
     capturable: bool = False
 
     @property
@@ -188,6 +195,7 @@ def _cuda_kernels(device: torch.device, dtype: torch.dtype, states: int, prefere
         fusion=Kernel("four-flash", four_flash, fusion.janus_attention),
         chunk_values=_CUDA_CHUNK_VALUES,
         block_pairs=_CUDA_BLOCK_PAIRS,
+        at_once=_CUDA_SCORES_AT_ONCE,
         capturable="reference" not in (scan.name, mixture.name),
     )
 
@@ -213,6 +221,9 @@ def _why_no_triton(device: torch.device) -> str | None:
     """What is missing for Triton's kernels to run on a GPU; None if nothing is."""
     if find_spec("triton") is None:
         return "Triton is not installed: it comes with PyTorch's CUDA builds for Linux"
+    release = tuple(int(part) for part in version("triton").split(".")[:2])
+    if release < _OLDEST_TRITON:
+        return f"Triton is {version('triton')}: expected 3.3 or newer, which comes with PyTorch 2.7"
     if not any(shutil.which(compiler) for compiler in (os.environ.get("CC", ""), "gcc", "clang")):
         return "Triton needs a C compiler to launch its kernels: install gcc"
     headers = Path(sysconfig.get_path("include")) / "Python.h"
