@@ -32,6 +32,7 @@ SCALE = 0.3
 SMALL = PRESETS["janusdna-32-midattn"].to_dict() | {
     "num_layers": 4,
     "num_experts": 4,
+    "expert_layers": (1, 3),
     "attention_layers": (2,),
 }
 
@@ -98,6 +99,8 @@ def _checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[floa
     for count, keys, dtype in product((1, 300), (900, 70_001), (torch.float32, torch.bfloat16)):
         label = f"{count} queries over {keys} keys in parts, {_name(dtype)}"
         yield label, lambda c=count, k=keys, d=dtype: _few_queries(c, k, d, device)
+    for dtype in (torch.float32, torch.bfloat16)[: 1 + (device.type == "cuda")]:
+        yield f"targets of windows in one call, {_name(dtype)}", lambda d=dtype: _targets(kernels, d, device)
     if device.type == "cuda":
         yield "one pass as a CUDA graph", lambda: _graph(kernels, device)
         yield "out of memory: half the batch", lambda: _too_much(kernels, device)
@@ -142,8 +145,9 @@ def _pair(
 def _error(found: Tensor | None, truth: Tensor | None) -> float:
     if found is None or truth is None:
         return 0.0 if found is truth else float("inf")
-    off = (found.detach().cpu().double() - truth.detach().double()).abs().max()
-    return float(off / truth.abs().max().clamp(min=1e-30))
+    exact = truth.detach().double()
+    off = (found.detach().cpu().double() - exact).abs().max()
+    return float(off / exact.abs().max().clamp(min=1e-30))
 
 
 def _scan(
@@ -197,6 +201,21 @@ def _few_queries(count: int, keys: int, dtype: torch.dtype, device: torch.device
     found, lse = attention.attend(q.to(device), k.to(device), v.to(device), SCALE)
     scores = q.double() @ k.double().mT * SCALE
     errors = _error(found, scores.softmax(-1) @ v.double()), _error(lse, scores.logsumexp(-1))
+    return max(errors), _limit(dtype)
+
+
+def _targets(kernels: Kernels, dtype: torch.dtype, device: torch.device) -> tuple[float, float]:
+    """Of several windows in one call, few and many."""
+    if kernels.targets is None:
+        raise RuntimeError("targets are read block by block here")
+    errors = []
+    for count, length in ((1, 3), (3, 1000), (40, 5001)):
+        torch.manual_seed(count)
+        q, k, v = (torch.randn(3, 4, rows, 24).to(dtype) for rows in (2 * count, 2 * length, 2 * length))
+        targets = torch.randint(0, length, (3, count))
+        found = kernels.targets(*(part.to(device) for part in (q, k, v, targets)), SCALE)
+        exact = (part.double() for part in (q, k, v))
+        errors.append(_error(found, reference.target_attention(*exact, targets, SCALE)))
     return max(errors), _limit(dtype)
 
 

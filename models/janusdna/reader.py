@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,15 +119,27 @@ class Model:
             targets = torch.arange(ids.shape[1]).expand_as(ids)
         if edits and targets is not None:
             _check_edits(edits, targets.to(ids.device), ids)
+        with _current(self.device):
+            prediction = self._predict(ids, targets, edits, on_edit)
+        return Reading(prediction.hidden, prediction.logits)
+
+    def _predict(
+        self,
+        ids: Tensor,
+        targets: Tensor | None,
+        edits: Sequence[Edit],
+        on_edit: Callable[[int, Reading], None],
+    ) -> Prediction:
         ids = self._moved(ids)
         if targets is None:
-            prediction = self.module(ids)
-        elif edits:
-            found = partial(_pass_on, on_edit)
-            prediction = self.module.read(ids, self._moved(targets), edits, found)
-        else:
-            prediction = self._passes(ids, self._moved(targets))
-        return Reading(prediction.hidden, prediction.logits)
+            return self.module(ids)  # type: ignore[no-any-return]
+        if not edits:
+            return self._passes(ids, self._moved(targets))
+
+        def found(index: int, prediction: Prediction) -> None:
+            on_edit(index, Reading(prediction.hidden, prediction.logits))
+
+        return self.module.read(ids, self._moved(targets), edits, found)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         """To where the weights are; a GPU fetches it while this side goes on."""
@@ -136,8 +148,9 @@ class Model:
         return tensor.to(self.device, non_blocking=True).long()
 
 
-def _pass_on(on_edit: Callable[[int, Reading], None], index: int, prediction: Prediction) -> None:
-    on_edit(index, Reading(prediction.hidden, prediction.logits))
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """Within it, kernels are launched on `device`: each thread begins with the first GPU."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def load(

@@ -37,6 +37,11 @@ def triton_operation(module: str, function: str) -> Callable[..., Any]:
     return run
 
 
+@pytest.fixture(autouse=True)
+def _same_numbers_in_any_order() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def triton() -> Callable[[str, str], Callable[..., Any]]:
     return triton_operation

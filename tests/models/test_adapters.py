@@ -149,6 +149,7 @@ def test_cuda_takes_triton_where_mamba_ssm_is_missing() -> None:
         "swiglu": "triton",
         "mixture": "grouped",
         "fusion": "four-flash",
+        "targets": "triton",
     }
     assert kernels.reasons["scan"] == "mamba-ssm is not installed; the device is CUDA"
     assert kernels.capturable

@@ -12,6 +12,7 @@ KERNELS = {
     "scan_triton": {"_last_states", "_from_chunk_to_chunk", "_scan", "_first_gradients", "_scan_backward"},
     "conv_triton": {"_forward", "_backward"},
     "norm_triton": {"_forward", "_backward"},
+    "targets_triton": {"_attend"},
     "swiglu_triton": {"_forward", "_backward"},
 }
 

@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from janusdna.ops import conv_triton, norm_triton, scan_triton, swiglu_triton
+from janusdna.ops import conv_triton, norm_triton, scan_triton, swiglu_triton, targets_triton
 
 CUOBJDUMP = Path(triton.backends.nvidia.__path__[0]) / "bin" / "cuobjdump"
 launch = JITFunction.run
@@ -77,6 +77,13 @@ def run_all(dtype: torch.dtype) -> None:
     conv_triton.conv_silu(draw(*wide), draw(inner, 4), draw(inner), reverse=True).sum().backward()
     norm_triton.rms_norm(draw(*wide[:2], hidden, dtype=torch.float32), draw(hidden), 1e-6).sum().backward()
     swiglu_triton.swiglu(draw(*wide[:2], 8 * hidden)).sum().backward()
+    for targets in (1, 300):
+        q, keys = (
+            torch.zeros(8, 4, 2 * targets, 24, dtype=dtype),
+            torch.zeros(8, 4, 2 * length, 24, dtype=dtype),
+        )
+        at = torch.zeros(8, targets, dtype=torch.long)
+        targets_triton.target_attention(q, keys, keys, at, 0.3)
 
 
 if __name__ == "__main__":

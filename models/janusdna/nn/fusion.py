@@ -16,7 +16,7 @@ from janusdna.nn.feed_forward import SwiGLU
 from janusdna.nn.memory import WindowMemory
 from janusdna.nn.norm import RMSNorm
 from janusdna.ops.attention import Partial, attend, merge, padded
-from janusdna.ops.backends import Kernels
+from janusdna.ops.backends import Kernel, Kernels
 
 __all__ = ["JanusFusion"]
 
@@ -93,18 +93,12 @@ class JanusFusion(nn.Module):
         """Keys and values, (B, H, t, d/H) each, of rows of either stream, (B, t, d)."""
         return self._keys_values(self.attention_norm(rows))
 
-    def targets(self, memory: WindowMemory) -> Tensor:
-        """The fused states that predict all targets, (B, n, d), as `every_position`.
-
-        By scores of all keys at once: for few targets, and where nothing should wait for a GPU.
-        """
-        at, position = memory.targets[..., None], torch.arange(memory.length, device=memory.targets.device)
+    def targets(self, memory: WindowMemory, attend: Kernel) -> Tensor:
+        """The fused states that predict all targets, (B, n, d), as `every_position`, by one `attend`."""
         rows = memory.neighbours.transpose(1, 2).flatten(1, 2)
         q = self._queries(self.attention_norm(rows))
-        # As the memory has them: R, then F.
-        seen = torch.cat((position > at, position < at), dim=2).repeat(1, 2, 1)[:, None]
         asking = padded(q).to(memory.keys.dtype)
-        mixed = attend(asking, memory.keys, memory.values, self.scale, seen=seen)[0][..., : q.shape[-1]]
+        mixed = attend(asking, memory.keys, memory.values, memory.targets, self.scale)[..., : q.shape[-1]]
         fused = self._finish(rows, join_heads(mixed).to(self.attention.o_proj.weight.dtype))
         exists = torch.cat((memory.targets > 0, memory.targets < memory.length - 1), dim=1)
         before, after = (fused * exists[..., None]).chunk(2, dim=1)

@@ -64,20 +64,16 @@ class GraphedPasses:
     def _is_worth_it(self, ids: Tensor, targets: Tensor) -> bool:
         if ids.device.type != "cuda" or len(self._passes) == _MOST_GRAPHS or ids.numel() > _MOST_BASES:
             return False
-        if not self._network.kernels.capturable or self._plans(ids, targets):
+        if not self._network.kernels.capturable:
             return False
         shapes = ids.shape, targets.shape
         self._seen[shapes] += 1
         return self._seen[shapes] > _SEEN_BEFORE
 
-    def _plans(self, ids: Tensor, targets: Tensor) -> bool:
-        """Whether the pass reads targets block by block, which is planned on the CPU."""
-        alone = self._network.reads_alone(ids, targets)
-        return alone and not self._network.reads_at_once(ids, targets)
-
     def _capture(self, ids: Tensor, targets: Tensor) -> _Pass:
         """The pass that came before has compiled and set up all that a capture must not do."""
         ids, targets, graph = ids.clone(), targets.clone(), torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Other threads go on with their own calls meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             prediction = self._network(ids, targets)
         return _Pass(graph, ids, targets, prediction)

@@ -154,17 +154,9 @@ class JanusDNA(nn.Module):
         widest = widest_block(length)
         beside = _PAIRS_OF_A_ROW_PER_WIDTH * self.config.hidden_size
         blocks = min(asked, -(-length // widest))
-        calls = 1 / batch if self.reads_at_once(ids, targets) else blocks
+        calls = blocks if self.kernels.targets is None else 1 / batch
         rows = 2 * asked * (length + widest + beside) + calls * self.kernels.block_pairs
         return rows < 2 * length * (length + beside)
-
-    def reads_at_once(self, ids: Tensor, targets: Tensor) -> bool:
-        """Whether rows that are read alone are read in one call, by scores of all their keys.
-
-        A GPU waits for calls more than it works on so few rows.
-        """
-        scores = self.config.num_heads * 2 * targets.numel() * 2 * ids.shape[1]
-        return self.kernels.at_once >= scores
 
     def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:
         def read(stream: Stream) -> tuple[Tensor, list[Routing]]:

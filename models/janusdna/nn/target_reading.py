@@ -52,8 +52,9 @@ class TargetReading:
 
     def edited(self) -> Iterator[tuple[tuple[int, ...], list[Tensor]]]:
         """Read everything; of each block its edits, and of each the fused states of its positions, (m, d)."""
-        if not self._edits and self._network.reads_at_once(self._memory.ids, self._asked):
-            self._fused = self._network.fusion.targets(self._memory)
+        attend = self._network.kernels.targets
+        if attend is not None and not self._edits and self._asked.numel():
+            self._fused = self._network.fusion.targets(self._memory, attend)
             return
         for blocks in self._groups():
             rows = iter(self._edited_rows([self._edits[i] for block in blocks for i in block.edits]))

@@ -49,7 +49,7 @@ def attend(
         k, v: (B, H, m, c).
         scale: Factor on the query-key products.
         causal: Query i sees the keys up to i.
-        seen: Which keys a query sees, (t, m) or (B, 1, t, m) bool, at least one each; None for all.
+        seen: Which keys a query sees, (t, m) bool, at least one each; None for all.
     """
     if q.device.type == "cpu":
         mask = None if seen is None else torch.zeros_like(seen, dtype=q.dtype).masked_fill_(~seen, -torch.inf)
@@ -129,9 +129,9 @@ def _attend_in_blocks(
     block = max(1, _SCORES_IN_FLIGHT // (keys * q.shape[0] * q.shape[1]))
     parts = []
     for at in range(0, count, block):
-        scores = (q[:, :, at : at + block] @ k.transpose(-1, -2)).to(exact) * scale
+        scores = q[:, :, at : at + block].to(exact) @ k.to(exact).transpose(-1, -2) * scale
         if seen is not None:
-            scores = scores.masked_fill(~seen[..., at : at + block, :], -torch.inf)
+            scores = scores.masked_fill(~seen[at : at + block], -torch.inf)
         lse = scores.logsumexp(-1)
         parts.append(((scores - lse[..., None]).exp().to(v.dtype) @ v, lse))
     return torch.cat([out for out, _ in parts], dim=2), torch.cat([lse for _, lse in parts], dim=2)

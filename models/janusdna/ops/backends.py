@@ -36,8 +36,6 @@ _OLDEST_TRITON = (3, 3)
 # What the calls of a block of targets cost: on a GPU its processors wait for them.
 _CPU_BLOCK_PAIRS = 150_000
 _CUDA_BLOCK_PAIRS = 20_000_000
-# A quarter of a GB in float32: one target each of 32 windows of 131,072 bases.
-_CUDA_SCORES_AT_ONCE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,8 @@ class Kernels:
             layers together when no gradient is wanted; None for whole windows.
         block_pairs: What the calls for a block of targets cost beside its arithmetic, in pairs of a query
             and a key that attention could have seen to meanwhile.
-        at_once: Scores of targets and keys that are computed in one call rather than block by block.
+        targets: As in `reference.target_attention`: reads all targets of a batch in one call, where calls
+            are dear; None to read them block by block.
         capturable: Whether a pass can become a CUDA graph: nothing in it waits for the GPU.
     """
 
@@ -81,18 +80,22 @@ class Kernels:
     fusion: Kernel
     chunk_values: int | None = None
     block_pairs: int = _CPU_BLOCK_PAIRS
-    at_once: int = 0
+    targets: Kernel | None = None
     capturable: bool = False
 
     @property
     def names(self) -> dict[str, str]:
         """Operation to kernel name, as outputs record it."""
-        return {operation: getattr(self, operation).name for operation in OPERATIONS}
+        return {operation: kernel.name for operation, kernel in self._all()}
 
     @property
     def reasons(self) -> dict[str, str]:
         """Operation to why its kernel was chosen."""
-        return {operation: getattr(self, operation).reason for operation in OPERATIONS}
+        return {operation: kernel.reason for operation, kernel in self._all()}
+
+    def _all(self) -> list[tuple[str, Kernel]]:
+        named = [(operation, getattr(self, operation)) for operation in OPERATIONS]
+        return named if self.targets is None else [*named, ("targets", self.targets)]
 
 
 _PLAIN: dict[str, Callable[..., Any]] = {
@@ -195,7 +198,7 @@ def _cuda_kernels(device: torch.device, dtype: torch.dtype, states: int, prefere
         fusion=Kernel("four-flash", four_flash, fusion.janus_attention),
         chunk_values=_CUDA_CHUNK_VALUES,
         block_pairs=_CUDA_BLOCK_PAIRS,
-        at_once=_CUDA_SCORES_AT_ONCE,
+        targets=_triton("targets", "target_attention", missing) if missing is None else None,
         capturable="reference" not in (scan.name, mixture.name),
     )
 

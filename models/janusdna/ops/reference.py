@@ -190,6 +190,23 @@ def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     return _masked_attention(q, k, v, janus_mask(q.shape[2] // 2, q.device), scale)
 
 
+def target_attention(q: Tensor, k: Tensor, v: Tensor, targets: Tensor, scale: float) -> Tensor:
+    """Attention of the two rows that predict each target to all that they see: R after it and F before it.
+
+    Args:
+        q: Rows F_{t-1} of all targets, then R_{t+1} of all, (B, H, 2n, c).
+        k, v: Of rows R_0..R_{T-1}, F_0..F_{T-1}, (B, H, 2T, c).
+        targets: Positions t, (B, n).
+        scale: Factor on the query-key products.
+
+    Returns:
+        (B, H, 2n, c).
+    """
+    position, at = torch.arange(k.shape[2] // 2, device=k.device), targets[..., None]
+    seen = torch.cat((position > at, position < at), dim=2).repeat(1, 2, 1)[:, None]
+    return _masked_attention(q, k, v, seen, scale)
+
+
 def _masked_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, scale: float) -> Tensor:
     dtype = accumulation_dtype(q.dtype)
     scores = (q.to(dtype) @ k.to(dtype).transpose(-1, -2)) * scale
