@@ -6,6 +6,7 @@ distance is taken. docs/scoring.md says what each score means.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,17 +54,19 @@ class PositionReading:
     @cached_property
     def n_frac(self) -> float:
         """Share of the window's bases that are not A, C, G or T."""
-        return float(1 - tokens.is_base(self.request.ids).mean())
+        ids = self.request.ids
+        return 1 - int(np.count_nonzero(tokens.is_base(ids))) / len(ids)
 
     def entropy(self, position: int) -> float:
         """Over A, C, G, T, in bits."""
-        logp = self.reading.logp[:, self._rows(np.array([position]))[0]].astype(np.float64)
-        return float(-(np.exp(logp) * logp).sum(-1).mean() / np.log(2))
+        logp = self.reading.logp[:, np.searchsorted(self.request.targets, position)].tolist()
+        nats = -math.fsum(math.exp(each) * each for strand in logp for each in strand)
+        return nats / (len(logp) * math.log(2))
 
     def logp_of(self, positions: npt.NDArray[np.int64], bases: npt.NDArray[np.int64]) -> float:
         """Sum of log p of `bases` (0 to 3 for A, C, G, T) at `positions`."""
-        logp = self.reading.logp[:, self._rows(positions), bases].astype(np.float64)
-        return float(logp.sum(-1).mean())
+        logp = self.reading.logp[:, self._rows(positions), bases]
+        return float(logp.sum(dtype=np.float64)) / len(logp)
 
     def around(self, positions: npt.NDArray[np.int64]) -> HaplotypeReading:
         """The window's own bases at `positions`, as a haplotype is read."""

@@ -325,7 +325,9 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _rectangle(targets: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     """Targets of unequal number as one array: the missing ones repeat the last and are not used."""
     most = max(len(at) for at in targets)
-    return np.stack([np.pad(at, (0, most - len(at)), mode="edge") for at in targets])
+    return np.stack(
+        [at if len(at) == most else np.pad(at, (0, most - len(at)), mode="edge") for at in targets]
+    )
 
 
 def own_logp(logp: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -337,8 +339,11 @@ def own_logp(logp: npt.NDArray[np.float32], ids: npt.NDArray[np.uint8]) -> npt.N
 
 
 def _combine(strands: list[WindowReading]) -> WindowReading:
+    if len(strands) == 1:
+        return strands[0]
     logp = np.concatenate([strand.logp for strand in strands])
-    hidden = np.stack([strand.hidden for strand in strands]).mean(axis=0, dtype=np.float32)
+    forward, reverse = (strand.hidden for strand in strands)
+    hidden: npt.NDArray[np.float32] = (forward + reverse) / np.float32(2)
     haplotypes = [
         HaplotypeReading(
             np.concatenate([reading.logp for reading in readings]),
@@ -346,4 +351,4 @@ def _combine(strands: list[WindowReading]) -> WindowReading:
         )
         for readings in zip(*(strand.haplotypes for strand in strands), strict=True)
     ]
-    return WindowReading(logp, np.asarray(hidden), haplotypes)
+    return WindowReading(logp, hidden, haplotypes)

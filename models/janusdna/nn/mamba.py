@@ -83,7 +83,7 @@ class MambaMixer(nn.Module):
         self.B_norm = RMSNorm(state_size, eps=eps, kernels=kernels)
         self.C_norm = RMSNorm(state_size, eps=eps, kernels=kernels)
         self.dt_proj = nn.Linear(dt_rank, inner_size)
-        self.A_log = nn.Parameter(torch.arange(1.0, state_size + 1).log().repeat(inner_size, 1))
+        self.A_log = nn.Parameter(torch.empty(inner_size, state_size))
         self.D = nn.Parameter(torch.ones(inner_size))
         self.kernels = kernels
         self.reverse = reverse

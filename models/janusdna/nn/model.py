@@ -215,9 +215,12 @@ class JanusDNA(nn.Module):
         """
         for name, parameter in self.named_parameters():
             leaf = name.rsplit(".", 1)[-1]
-            if name.endswith(("norm.weight", ".A_log", ".D")):
+            if name.endswith(("norm.weight", ".D")):
                 continue
-            if leaf == "bias":
+            if leaf == "A_log":
+                with torch.no_grad():
+                    parameter.copy_(torch.arange(1.0, self.config.state_size + 1).log())
+            elif leaf == "bias":
                 nn.init.zeros_(parameter)
             elif name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
                 nn.init.xavier_uniform_(parameter)
