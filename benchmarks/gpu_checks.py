@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from unittest import mock
 
 import numpy as np
 import torch
@@ -101,9 +102,21 @@ def _checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[floa
         yield label, lambda c=count, k=keys, d=dtype: _few_queries(c, k, d, device)
     for dtype in (torch.float32, torch.bfloat16)[: 1 + (device.type == "cuda")]:
         yield f"targets of windows in one call, {_name(dtype)}", lambda d=dtype: _targets(kernels, d, device)
+    if device.type == "cuda" and kernels.swiglu.name == "triton":
+        yield "kernels launched without a C compiler", lambda: _by_driver(kernels, device)
     if device.type == "cuda":
         yield "one pass as a CUDA graph", lambda: _graph(kernels, device)
         yield "out of memory: half the batch", lambda: _too_much(kernels, device)
+
+
+def _by_driver(kernels: Kernels, device: torch.device) -> tuple[float, float]:
+    from janusdna.ops import triton_launch
+
+    with mock.patch.object(triton_launch, "builds_a_launcher", lambda: False):
+        return max(
+            _pair(kernels.swiglu, reference.swiglu, [torch.randn(3, 501, 144)], device),
+            _scan(kernels.scan, 301, True, torch.float32, device),
+        )
 
 
 def _name(dtype: torch.dtype) -> str:

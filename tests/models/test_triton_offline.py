@@ -1,5 +1,6 @@
 """The Triton kernels compile for GPUs that are not here, and hold what they work on in registers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).with_name("triton_offline.py")
+HERE = Path(__file__).parent
 KERNELS = {
     "scan_triton": {"_last_states", "_from_chunk_to_chunk", "_scan", "_first_gradients", "_scan_backward"},
     "conv_triton": {"_forward", "_backward"},
@@ -17,18 +18,52 @@ KERNELS = {
 }
 
 
+def run(script: str, cache: Path, *arguments: str) -> str:
+    """What a script prints that compiles kernels instead of interpreting them."""
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment["TRITON_CACHE_DIR"] = str(cache)
+    said = subprocess.run(
+        [sys.executable, HERE / script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
 @pytest.mark.parametrize("capability", ["80", "90"])
 def test_kernels_compile(capability: str, tmp_path: Path) -> None:
     pytest.importorskip("triton")
-    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    environment["TRITON_CACHE_DIR"] = str(tmp_path)
-    said = subprocess.run(
-        [sys.executable, SCRIPT, capability], env=environment, capture_output=True, text=True, check=False
-    )
-    assert said.returncode == 0, said.stderr
-    found = [line.split() for line in said.stdout.splitlines()]
+    said = run("triton_offline.py", tmp_path, capability)
+    found = [line.split() for line in said.splitlines()]
     assert {(file, kernel) for file, kernel, *_ in found} == {
         (file, kernel) for file, kernels in KERNELS.items() for kernel in kernels
     }
     # A little of the scan's gradient does not fit into the registers of an A100.
     assert all(int(spilled) <= (0 if capability == "90" else 128) for *_, spilled in found), found
+
+
+def test_a_kernel_is_handed_to_the_driver_where_there_is_no_compiler(tmp_path: Path) -> None:
+    pytest.importorskip("triton")
+    said = json.loads(run("triton_by_driver.py", tmp_path))
+    load, get, first, second = said["asked"]
+    assert load == {"call": "load", "is_elf": True}
+    assert (get["call"], get["name"]) == ("get", "_forward")
+    rows = said["rows"]
+    assert first["sizes"] == [-(-1000 // rows), 1, 1, 128, 1, 1]
+    assert (first["shared"] >= 0, first["stream"]) == (True, 7)
+    pointers, sizes, eps, hidden = (
+        first["values"][:3],
+        first["values"][3:6],
+        *first["values"][6:7],
+        first["values"][7:],
+    )
+    assert pointers == said["pointers"]
+    assert sizes == [1000, 72, 72]
+    assert eps == pytest.approx(1e-6)
+    # Triton's scratch, which this kernel does not use.
+    assert hidden == [None] * len(hidden)
+    # Loaded once, launched twice.
+    assert (second["call"], second["values"][:2]) == ("launch", pointers[:2])

@@ -5,15 +5,11 @@ Only this file knows what is installed.
 
 from __future__ import annotations
 
-import os
-import shutil
-import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -227,11 +223,6 @@ def _why_no_triton(device: torch.device) -> str | None:
     release = tuple(int(part) for part in version("triton").split(".")[:2])
     if release < _OLDEST_TRITON:
         return f"Triton is {version('triton')}: expected 3.3 or newer, which comes with PyTorch 2.7"
-    if not any(shutil.which(compiler) for compiler in (os.environ.get("CC", ""), "gcc", "clang")):
-        return "Triton needs a C compiler to launch its kernels: install gcc"
-    headers = Path(sysconfig.get_path("include")) / "Python.h"
-    if not headers.exists():
-        return f"Triton needs Python's headers to launch its kernels, {headers}: install python3-dev"
     if torch.cuda.is_available() and torch.cuda.get_device_capability(device) < (8, 0):
         return "Triton's kernels are for GPUs of compute capability 8.0 and above"
     return None
@@ -240,8 +231,13 @@ def _why_no_triton(device: torch.device) -> str | None:
 def _triton(operation: str, function: str, missing: str | None) -> Kernel:
     if missing is not None:
         return _plain(operation, missing)
+    from janusdna.ops.triton_launch import builds_a_launcher
+
     module = import_module(f"janusdna.ops.{operation}_triton")
-    return Kernel("triton", "the device is CUDA", getattr(module, function))
+    launched = (
+        "" if builds_a_launcher() else ", launched by the driver: Triton finds no C compiler and headers"
+    )
+    return Kernel("triton", f"the device is CUDA{launched}", getattr(module, function))
 
 
 def _grouped_mixture(missing: str | None, dtype: torch.dtype) -> Kernel:

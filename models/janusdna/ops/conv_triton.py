@@ -13,6 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from janusdna.ops.triton_launch import launch
 from janusdna.ops.triton_math import sigmoid
 
 __all__ = ["conv_silu"]
@@ -37,41 +38,42 @@ class _ConvSilu(torch.autograd.Function):
         y = torch.empty_like(x)
         ctx.reverse = reverse
         ctx.save_for_backward(x, before, taps, bias)
-        _run(_forward, _grid(x, 0), x, before, taps, bias, y, reverse=reverse)
+        _run(_forward, _blocks(x, 0), x, before, taps, bias, y, reverse=reverse)
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, before, taps, bias = ctx.saved_tensors
         dx, dbefore = torch.empty_like(x), torch.empty_like(before)
-        grid = _grid(x, before.shape[1])
-        sums = x.new_empty(*grid[1:], 1 + taps.shape[0], x.shape[2], dtype=torch.float32)
+        blocks = _blocks(x, before.shape[1])
+        sums = x.new_empty(x.shape[0] * blocks, 1 + taps.shape[0], x.shape[2], dtype=torch.float32)
         given = x, before, taps, bias, grads[0].contiguous()
-        _run(_backward, grid, *given, dx, dbefore, sums, reverse=ctx.reverse)
-        dbias, *dtaps = sums.sum((0, 1))
+        _run(_backward, blocks, *given, dx, dbefore, sums, reverse=ctx.reverse)
+        dbias, *dtaps = sums.sum(0)
         return dx, torch.stack(dtaps, dim=1).to(taps.dtype), dbias.to(bias.dtype), dbefore, None
 
 
-def _grid(x: Tensor, more: int) -> tuple[int, int, int]:
-    """Programs for blocks of channels, of a sequence's steps and `more`, and for sequences."""
-    batch, length, channels = x.shape
-    return triton.cdiv(channels, _CHANNELS), triton.cdiv(length + more, _STEPS), batch
+def _blocks(x: Tensor, more: int) -> int:
+    """Blocks of a sequence's steps and `more`."""
+    return int(triton.cdiv(x.shape[1] + more, _STEPS))
 
 
-def _run(kernel: Any, grid: tuple[int, int, int], *operands: Tensor, reverse: bool) -> None:
+def _run(kernel: Any, blocks: int, *operands: Tensor, reverse: bool) -> None:
     x, _, taps, *_ = operands
+    batch, length, channels = x.shape
+    grid = batch * blocks, triton.cdiv(channels, _CHANNELS)
     constants = {"TAPS": taps.shape[0], "STEPS": _STEPS, "BLOCK": _CHANNELS, "REVERSE": reverse}
-    kernel[grid](*operands, *x.shape[1:], **constants)
+    launch(kernel, grid, *operands, length, channels, blocks, **constants)
 
 
 @triton.jit
 def _forward(
-    x, before, taps, bias, y, length, channels,
+    x, before, taps, bias, y, length, channels, blocks,
     TAPS: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
-    sequence = tl.program_id(2).to(tl.int64)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    s = tl.program_id(1) * STEPS + tl.arange(0, STEPS)
+    sequence = tl.program_id(0).to(tl.int64) // blocks
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.program_id(0) % blocks * STEPS + tl.arange(0, STEPS)
     raw = _convolved(x, before, taps, bias, sequence, s, d, length, channels, TAPS, REVERSE)
     place = _place(sequence, s, d, length, channels, REVERSE)
     inside = (s < length)[:, None] & (d < channels)[None, :]
@@ -80,17 +82,17 @@ def _forward(
 
 @triton.jit
 def _backward(
-    x, before, taps, bias, dy, dx, dbefore, sums, length, channels,
+    x, before, taps, bias, dy, dx, dbefore, sums, length, channels, blocks,
     TAPS: tl.constexpr, STEPS: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """The gradients at some steps, those before the walk included, and sums for those of bias and taps."""
-    sequence = tl.program_id(2).to(tl.int64)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    s = tl.program_id(1) * STEPS + tl.arange(0, STEPS) - (TAPS - 1)
+    sequence = tl.program_id(0).to(tl.int64) // blocks
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.program_id(0) % blocks * STEPS + tl.arange(0, STEPS) - (TAPS - 1)
     known = d < channels
     found = tl.zeros((STEPS, BLOCK), tl.float32)
     own = _raw_gradient(x, before, taps, bias, dy, sequence, s, d, length, channels, TAPS, REVERSE)
-    place = ((sequence * tl.num_programs(1) + tl.program_id(1)) * (1 + TAPS)) * channels + d
+    place = tl.program_id(0).to(tl.int64) * (1 + TAPS) * channels + d
     tl.store(sums + place, tl.sum(own, axis=0), mask=known)
     for tap in tl.static_range(TAPS):
         away = TAPS - 1 - tap

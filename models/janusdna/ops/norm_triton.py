@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from janusdna.ops.triton_launch import launch
+
 __all__ = ["rms_norm"]
 
 # Values of a program's rows; programs of a backward pass, each of which sums over its share of the rows.
@@ -31,7 +33,8 @@ class _RMSNorm(torch.autograd.Function):
         out = torch.empty(x.shape, dtype=weight.dtype, device=x.device)
         block, together = _sizes(rows)
         grid = (triton.cdiv(len(rows), together),)
-        _forward[grid](rows, weight, out, *rows.shape, rows.stride(0), eps, ROWS=together, BLOCK=block)
+        sizes = *rows.shape, rows.stride(0), eps
+        launch(_forward, grid, rows, weight, out, *sizes, ROWS=together, BLOCK=block)
         return out
 
     @staticmethod
@@ -43,7 +46,8 @@ class _RMSNorm(torch.autograd.Function):
         programs = min(_PROGRAMS_BACKWARD, triton.cdiv(len(rows), together))
         sums = weight.new_empty(programs, rows.shape[1], dtype=torch.float32)
         operands = rows, weight, grads[0].contiguous(), dx, sums
-        _backward[(programs,)](*operands, *rows.shape, rows.stride(0), ctx.eps, ROWS=together, BLOCK=block)
+        sizes = *rows.shape, rows.stride(0), ctx.eps
+        launch(_backward, (programs,), *operands, *sizes, ROWS=together, BLOCK=block)
         return dx.view_as(x), sums.sum(0).to(weight.dtype), None
 
 

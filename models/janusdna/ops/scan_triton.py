@@ -24,6 +24,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from janusdna.ops.triton_launch import launch
 from janusdna.ops.triton_math import sigmoid, softplus
 
 __all__ = ["selective_scan"]
@@ -101,10 +102,10 @@ class _Plan:
         self.chunks = triton.cdiv(self.length, self.chunk)
 
     def run(self, kernel: Any, width: int, *operands: Tensor, **constants: int) -> None:
-        grid = (triton.cdiv(self.channels, width), self.chunks, self.batch)
-        sizes = self.length, self.channels, self.chunk
+        grid = self.batch * self.chunks, triton.cdiv(self.channels, width)
+        sizes = self.length, self.channels, self.chunk, self.chunks
         constants |= {"N": self.states, "BLOCK": width, "REVERSE": self.reverse}
-        kernel[grid](*operands, *sizes, **constants, num_warps=1)
+        launch(kernel, grid, *operands, *sizes, **constants, num_warps=1)
 
     def starts(self, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, initial: Tensor) -> Tensor:
         """The states that chunks begin with, (B, chunks, N, d_in)."""
@@ -128,10 +129,10 @@ class _Plan:
         return states, like.new_empty(*shape[:2], self.channels, dtype=torch.float32)
 
     def _carry(self, found: Tensor, steps: Tensor, A: Tensor, first: Tensor, *, backward: bool) -> Tensor:
-        grid = (triton.cdiv(self.channels, _CHANNELS), self.batch)
+        grid = self.batch, triton.cdiv(self.channels, _CHANNELS)
         constants = {"N": self.states, "BLOCK": _CHANNELS, "BACKWARD": backward}
-        operands = found, steps, A, first.contiguous()
-        _from_chunk_to_chunk[grid](*operands, self.chunks, self.channels, **constants, num_warps=1)
+        operands = found, steps, A, first.contiguous(), self.chunks, self.channels
+        launch(_from_chunk_to_chunk, grid, *operands, **constants, num_warps=1)
         return found
 
 
@@ -143,12 +144,13 @@ def _chunk_length(programs: int, length: int) -> int:
 
 @triton.jit
 def _last_states(
-    x, dt, A, B, found, steps, length, channels, chunk,
+    x, dt, A, B, found, steps, length, channels, chunk, chunks,
     N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """Each chunk's last state out of a zero one, and its sum of steps."""
-    sequence, at = tl.program_id(2).to(tl.int64), tl.program_id(1)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0).to(tl.int64)
+    sequence, at = place // chunks, tl.program_id(0) % chunks
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, N)
     inside = d < channels
     decay = _decay(A, n, d, channels, inside)
@@ -161,19 +163,19 @@ def _last_states(
         b = tl.load(B + row * N + n).to(tl.float32)
         h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
         elapsed += delta
-    place = sequence * tl.num_programs(1) + at
     tl.store(found + (place * N + n[:, None]) * channels + d[None, :], h, mask=inside[None, :])
     tl.store(steps + place * channels + d, elapsed, mask=inside)
 
 
 @triton.jit
 def _first_gradients(
-    dy, dt, z, A, C, found, steps, length, channels, chunk,
+    dy, dt, z, A, C, found, steps, length, channels, chunk, chunks,
     N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """The gradient of each chunk's first state where that of its last is zero, and its sum of steps."""
-    sequence, at = tl.program_id(2).to(tl.int64), tl.program_id(1)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0).to(tl.int64)
+    sequence, at = place // chunks, tl.program_id(0) % chunks
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, N)
     inside = d < channels
     decay = _decay(A, n, d, channels, inside)
@@ -190,7 +192,6 @@ def _first_gradients(
         draw = dout * gate * sigmoid(gate)
         g = tl.exp2(delta[None, :] * decay) * (g + draw[None, :] * c[:, None])
         elapsed += delta
-    place = sequence * tl.num_programs(1) + at
     tl.store(found + (place * N + n[:, None]) * channels + d[None, :], g, mask=inside[None, :])
     tl.store(steps + place * channels + d, elapsed, mask=inside)
 
@@ -200,8 +201,8 @@ def _from_chunk_to_chunk(
     found, steps, A, first, chunks, channels, N: tl.constexpr, BLOCK: tl.constexpr, BACKWARD: tl.constexpr
 ):
     """What each chunk makes of zeros becomes what it begins with."""
-    sequence = tl.program_id(1).to(tl.int64)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    sequence = tl.program_id(0).to(tl.int64)
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, N)
     inside = d < channels
     decay = _decay(A, n, d, channels, inside)
@@ -217,17 +218,17 @@ def _from_chunk_to_chunk(
 
 @triton.jit
 def _scan(
-    x, dt, z, A, B, C, D, starts, y, last, length, channels, chunk,
+    x, dt, z, A, B, C, D, starts, y, last, length, channels, chunk, chunks,
     N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr
 ):  # fmt: skip
     """Each chunk from the state that it begins with."""
-    sequence, at = tl.program_id(2).to(tl.int64), tl.program_id(1)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0).to(tl.int64)
+    sequence, at = place // chunks, tl.program_id(0) % chunks
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, N)
     inside = d < channels
     decay = _decay(A, n, d, channels, inside)
     skip = tl.load(D + d, mask=inside, other=0.0)
-    place = sequence * tl.num_programs(1) + at
     h = tl.load(starts + (place * N + n[:, None]) * channels + d[None, :], mask=inside[None, :], other=0.0)
     for s in range(at * chunk, min((at + 1) * chunk, length)):
         row = sequence * length + (length - 1 - s if REVERSE else s)
@@ -239,26 +240,26 @@ def _scan(
         h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
         out = (tl.sum(h * c[:, None], axis=0) + skip * u) * gate * sigmoid(gate)
         tl.store(y + row * channels + d, out.to(y.dtype.element_ty), mask=inside)
-    if at == tl.num_programs(1) - 1:
+    if at == chunks - 1:
         tl.store(last + (sequence * N + n[:, None]) * channels + d[None, :], h, mask=inside[None, :])
 
 
 @triton.jit
 def _scan_backward(
     x, dt, z, A, B, C, D, dy, starts, ends, kept, dx, ddt, dz, dA, dB, dC, dD, dinitial,
-    length, channels, chunk,
+    length, channels, chunk, chunks,
     SEGMENT: tl.constexpr, N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """The gradients of each chunk's operands, from its first state and its last state's gradient."""
-    sequence, at = tl.program_id(2).to(tl.int64), tl.program_id(1)
-    d = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.program_id(0).to(tl.int64)
+    sequence, at = place // chunks, tl.program_id(0) % chunks
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, N)
     inside = d < channels
     wide = inside[None, :]
     decay = _decay(A, n, d, channels, inside)
     skip = tl.load(D + d, mask=inside, other=0.0)
     tile = n[:, None] * channels + d[None, :]
-    place = sequence * tl.num_programs(1) + at
     begin, end = at * chunk, min((at + 1) * chunk, length)
     segments = tl.cdiv(length, SEGMENT)
     first = begin // SEGMENT
@@ -275,7 +276,7 @@ def _scan_backward(
     g = tl.load(ends + place * N * channels + tile, mask=wide, other=0.0)
     grad_decay = tl.zeros((N, BLOCK), tl.float32)
     grad_skip = tl.zeros((BLOCK,), tl.float32)
-    partial = (tl.program_id(0) * tl.num_programs(2) + sequence) * length
+    partial = (tl.program_id(1) * (tl.num_programs(0) // chunks) + sequence) * length
     for back in range(tl.cdiv(end, SEGMENT) - first):
         segment = tl.cdiv(end, SEGMENT) - 1 - back
         h = tl.load(kept + (sequence * segments + segment) * N * channels + tile, mask=wide, other=0.0)

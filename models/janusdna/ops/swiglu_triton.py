@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from janusdna.ops.triton_launch import launch
 from janusdna.ops.triton_math import sigmoid
 
 __all__ = ["swiglu"]
@@ -28,7 +29,8 @@ class _SwiGLU(torch.autograd.Function):
         rows = gate_up.contiguous()
         ctx.save_for_backward(rows)
         out = rows.new_empty(*rows.shape[:-1], rows.shape[-1] // 2)
-        _forward[(triton.cdiv(out.numel(), _BLOCK),)](rows, out, out.numel(), out.shape[-1], BLOCK=_BLOCK)
+        grid = (triton.cdiv(out.numel(), _BLOCK),)
+        launch(_forward, grid, rows, out, out.numel(), out.shape[-1], BLOCK=_BLOCK)
         return out
 
     @staticmethod
@@ -36,7 +38,7 @@ class _SwiGLU(torch.autograd.Function):
         (rows,) = ctx.saved_tensors
         dout, found = grads[0].contiguous(), torch.empty_like(rows)
         grid = (triton.cdiv(dout.numel(), _BLOCK),)
-        _backward[grid](rows, dout, found, dout.numel(), dout.shape[-1], BLOCK=_BLOCK)
+        launch(_backward, grid, rows, dout, found, dout.numel(), dout.shape[-1], BLOCK=_BLOCK)
         return found
 
 

@@ -11,6 +11,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from janusdna.ops.triton_launch import launch
+
 __all__ = ["target_attention"]
 
 _KEYS = 64
@@ -30,24 +32,24 @@ def target_attention(q: Tensor, k: Tensor, v: Tensor, targets: Tensor, scale: fl
     parts = triton.cdiv(k.shape[2], part)
     out = q.new_empty(parts, *q.shape, dtype=torch.float32)
     lse = q.new_empty(parts, batch, heads, rows, dtype=torch.float32)
-    grid = (parts, triton.cdiv(rows, block), batch * heads)
-    sizes = rows, k.shape[2] // 2, size, heads, part
+    grid = batch * heads * parts, triton.cdiv(rows, block)
+    sizes = rows, k.shape[2] // 2, size, heads, part, parts
     width = max(16, triton.next_power_of_2(size))
     # Products of so few rows take less time in float32 than the keys take to come.
     exact = rows <= 16 or q.dtype == torch.float32
     constants = {"ROWS": block, "KEYS": _KEYS, "SIZE": width, "EXACT": exact}
-    _attend[grid](q, k, v, targets, out, lse, scale, *sizes, **constants)
+    launch(_attend, grid, q, k, v, targets, out, lse, scale, *sizes, **constants)
     shares = (lse - lse.logsumexp(0)).exp()
     return (out * shares[..., None]).sum(0).to(q.dtype)
 
 
 @triton.jit
 def _attend(
-    q, k, v, targets, out, lse, scale, rows, length, size, heads, part,
+    q, k, v, targets, out, lse, scale, rows, length, size, heads, part, parts,
     ROWS: tl.constexpr, KEYS: tl.constexpr, SIZE: tl.constexpr, EXACT: tl.constexpr,
 ):  # fmt: skip
     """Rows [first of all targets, then their second] of one head and sequence, over a part of the keys."""
-    place = tl.program_id(2).to(tl.int64)
+    place = tl.program_id(0).to(tl.int64) // parts
     row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, SIZE)
     asking = (row < rows)[:, None] & (column < size)[None, :]
@@ -60,7 +62,7 @@ def _attend(
     most = tl.full((ROWS,), float("-inf"), tl.float32)
     total = tl.zeros((ROWS,), tl.float32)
     mixed = tl.zeros((ROWS, SIZE), tl.float32)
-    begin = tl.program_id(0) * part
+    begin = tl.program_id(0) % parts * part
     for first in range(begin, min(begin + part, 2 * length), KEYS):
         key = first + tl.arange(0, KEYS)
         known = (key < 2 * length)[:, None] & (column < size)[None, :]
@@ -85,7 +87,7 @@ def _attend(
         mixed += tl.dot(weights.to(values.dtype), values, input_precision="ieee")
         most = highest
     whole = tl.where(total == 0, 1.0, total)
-    place = tl.program_id(0).to(tl.int64) * tl.num_programs(2) + place
+    place += (tl.program_id(0) % parts).to(tl.int64) * (tl.num_programs(0) // parts)
     tl.store(lse + place * rows + row, (most + tl.log2(whole)) * 0.6931471805599453, mask=row < rows)
     at = (place * rows + row)[:, None] * size + column[None, :]
     tl.store(out + at, mixed / whole[:, None], mask=asking)
