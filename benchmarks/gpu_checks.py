@@ -112,7 +112,7 @@ def _checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[floa
 def _by_driver(kernels: Kernels, device: torch.device) -> tuple[float, float]:
     from janusdna.ops import triton_launch
 
-    with mock.patch.object(triton_launch, "builds_a_launcher", lambda: False):
+    with mock.patch.object(triton_launch, "builds_a_launcher", return_value=False):
         return max(
             _pair(kernels.swiglu, reference.swiglu, [torch.randn(3, 501, 144)], device),
             _scan(kernels.scan, 301, True, torch.float32, device),

@@ -16,9 +16,10 @@ from janusdna.nn.edits import Edit
 from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.model import JanusDNA, Prediction
 from janusdna.ops import reference
-from janusdna.ops.backends import Kernel, Kernels, choose_kernels
+from janusdna.ops.backends import REFERENCE, Kernel, Kernels, choose_kernels
+from janusdna.ops.fusion import janus_attention
 
-from .conftest import TRITON_DEVICE
+from .conftest import TRITON_DEVICE, small_config
 
 Make = Callable[..., JanusDNA]
 Draw = Callable[[int, int], Tensor]
@@ -148,6 +149,28 @@ def test_attention_of_targets(
     assert rough.dtype == torch.bfloat16
     rounded = reference.target_attention(*(part.bfloat16().double() for part in (q, k, v)), targets, 0.3)
     assert ((rough - rounded).abs() <= 2**-7 * rounded.abs() + 1e-6).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_shapes_through_a_network_that_is_not_on_a_cpu(dtype: torch.dtype) -> None:
+    """All of it on no device, in chunks: PyTorch checks what its kernels for a GPU are called with."""
+    kernels = replace(
+        REFERENCE,
+        fusion=Kernel("four-flash", "tested", janus_attention),
+        # To count the tokens of experts takes a device.
+        mixture=Kernel("none", "tested", lambda tokens, logits, *rest: (tokens, logits, logits)),
+        targets=Kernel("reference", "tested", reference.target_attention),
+        chunk_values=2 * 16 * 64,
+        block_pairs=0,
+    )
+    with torch.device("meta"):
+        network = JanusDNA(small_config(), kernels).cast(dtype)
+        ids, targets = torch.empty(2, 150, dtype=torch.long), torch.empty(2, 3, dtype=torch.long)
+    with torch.no_grad():
+        every, few = network(ids), network.read(ids, targets)
+    assert (every.logits.shape, few.logits.shape) == ((2, 150, 16), (2, 3, 16))
+    assert (every.hidden.shape, few.hidden.shape) == ((2, 150, 16), (2, 3, 16))
+    assert every.logits.dtype == few.logits.dtype == torch.float32
 
 
 @pytest.mark.parametrize("few", [0, 4])
