@@ -245,7 +245,7 @@ class _Arriving:
                 for part in tensors
             ]
             self._event = torch.cuda.Event()
-            self._event.record()
+            self._event.record(torch.cuda.current_stream(tensors[0].device))
 
     def wait(self) -> list[npt.NDArray[np.float32]]:
         """The tensors, once they are here."""

@@ -148,19 +148,15 @@ def _last_states(
     N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """Each chunk's last state out of a zero one, and its sum of steps."""
-    place = tl.program_id(0).to(tl.int64)
-    sequence, at = place // chunks, tl.program_id(0) % chunks
-    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    n = tl.arange(0, N)
-    inside = d < channels
+    place, sequence, at, d, n, inside = _program(chunks, channels, N, BLOCK)
     decay = _decay(A, n, d, channels, inside)
     h = tl.zeros((N, BLOCK), tl.float32)
     elapsed = tl.zeros((BLOCK,), tl.float32)
     for s in range(at * chunk, min((at + 1) * chunk, length)):
-        row = sequence * length + (length - 1 - s if REVERSE else s)
-        u = tl.load(x + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-        delta = softplus(tl.load(dt + row * channels + d, mask=inside, other=0.0).to(tl.float32))
-        b = tl.load(B + row * N + n).to(tl.float32)
+        row = _row(sequence, s, length, REVERSE)
+        u = _channels(x, row, d, channels, inside)
+        delta = softplus(_channels(dt, row, d, channels, inside))
+        b = _states(B, row, n, N)
         h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
         elapsed += delta
     tl.store(found + (place * N + n[:, None]) * channels + d[None, :], h, mask=inside[None, :])
@@ -173,22 +169,18 @@ def _first_gradients(
     N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """The gradient of each chunk's first state where that of its last is zero, and its sum of steps."""
-    place = tl.program_id(0).to(tl.int64)
-    sequence, at = place // chunks, tl.program_id(0) % chunks
-    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    n = tl.arange(0, N)
-    inside = d < channels
+    place, sequence, at, d, n, inside = _program(chunks, channels, N, BLOCK)
     decay = _decay(A, n, d, channels, inside)
     g = tl.zeros((N, BLOCK), tl.float32)
     elapsed = tl.zeros((BLOCK,), tl.float32)
     begin, end = at * chunk, min((at + 1) * chunk, length)
     for back in range(end - begin):
         s = end - 1 - back
-        row = sequence * length + (length - 1 - s if REVERSE else s)
-        gate = tl.load(z + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-        dout = tl.load(dy + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-        delta = softplus(tl.load(dt + row * channels + d, mask=inside, other=0.0).to(tl.float32))
-        c = tl.load(C + row * N + n).to(tl.float32)
+        row = _row(sequence, s, length, REVERSE)
+        gate = _channels(z, row, d, channels, inside)
+        dout = _channels(dy, row, d, channels, inside)
+        delta = softplus(_channels(dt, row, d, channels, inside))
+        c = _states(C, row, n, N)
         draw = dout * gate * sigmoid(gate)
         g = tl.exp2(delta[None, :] * decay) * (g + draw[None, :] * c[:, None])
         elapsed += delta
@@ -222,21 +214,17 @@ def _scan(
     N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr
 ):  # fmt: skip
     """Each chunk from the state that it begins with."""
-    place = tl.program_id(0).to(tl.int64)
-    sequence, at = place // chunks, tl.program_id(0) % chunks
-    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    n = tl.arange(0, N)
-    inside = d < channels
+    place, sequence, at, d, n, inside = _program(chunks, channels, N, BLOCK)
     decay = _decay(A, n, d, channels, inside)
     skip = tl.load(D + d, mask=inside, other=0.0)
     h = tl.load(starts + (place * N + n[:, None]) * channels + d[None, :], mask=inside[None, :], other=0.0)
     for s in range(at * chunk, min((at + 1) * chunk, length)):
-        row = sequence * length + (length - 1 - s if REVERSE else s)
-        u = tl.load(x + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-        delta = softplus(tl.load(dt + row * channels + d, mask=inside, other=0.0).to(tl.float32))
-        gate = tl.load(z + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-        b = tl.load(B + row * N + n).to(tl.float32)
-        c = tl.load(C + row * N + n).to(tl.float32)
+        row = _row(sequence, s, length, REVERSE)
+        u = _channels(x, row, d, channels, inside)
+        delta = softplus(_channels(dt, row, d, channels, inside))
+        gate = _channels(z, row, d, channels, inside)
+        b = _states(B, row, n, N)
+        c = _states(C, row, n, N)
         h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
         out = (tl.sum(h * c[:, None], axis=0) + skip * u) * gate * sigmoid(gate)
         tl.store(y + row * channels + d, out.to(y.dtype.element_ty), mask=inside)
@@ -251,11 +239,7 @@ def _scan_backward(
     SEGMENT: tl.constexpr, N: tl.constexpr, BLOCK: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
     """The gradients of each chunk's operands, from its first state and its last state's gradient."""
-    place = tl.program_id(0).to(tl.int64)
-    sequence, at = place // chunks, tl.program_id(0) % chunks
-    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    n = tl.arange(0, N)
-    inside = d < channels
+    place, sequence, at, d, n, inside = _program(chunks, channels, N, BLOCK)
     wide = inside[None, :]
     decay = _decay(A, n, d, channels, inside)
     skip = tl.load(D + d, mask=inside, other=0.0)
@@ -267,10 +251,10 @@ def _scan_backward(
     for segment in range(first, tl.cdiv(end, SEGMENT)):
         tl.store(kept + (sequence * segments + segment) * N * channels + tile, h, mask=wide)
         for s in range(segment * SEGMENT, min((segment + 1) * SEGMENT, end)):
-            row = sequence * length + (length - 1 - s if REVERSE else s)
-            u = tl.load(x + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-            delta = softplus(tl.load(dt + row * channels + d, mask=inside, other=0.0).to(tl.float32))
-            b = tl.load(B + row * N + n).to(tl.float32)
+            row = _row(sequence, s, length, REVERSE)
+            u = _channels(x, row, d, channels, inside)
+            delta = softplus(_channels(dt, row, d, channels, inside))
+            b = _states(B, row, n, N)
             h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
     tl.debug_barrier()
     g = tl.load(ends + place * N * channels + tile, mask=wide, other=0.0)
@@ -283,23 +267,23 @@ def _scan_backward(
         states = (h,)
         for i in tl.static_range(SEGMENT - 1):
             s = segment * SEGMENT + i
-            row = sequence * length + (length - 1 - s if REVERSE else s)
+            row = _row(sequence, s, length, REVERSE)
             ok = inside & (s < end)
-            u = tl.load(x + row * channels + d, mask=ok, other=0.0).to(tl.float32)
-            delta = softplus(tl.load(dt + row * channels + d, mask=ok, other=0.0).to(tl.float32))
+            u = _channels(x, row, d, channels, ok)
+            delta = softplus(_channels(dt, row, d, channels, ok))
             b = tl.load(B + row * N + n, mask=(n < N) & (s < end), other=0.0).to(tl.float32)
             h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
             states = states + (h,)  # type: ignore[assignment]  # noqa: RUF005
         for j in tl.static_range(SEGMENT):
             s = segment * SEGMENT + SEGMENT - 1 - j
             if s < end:
-                row = sequence * length + (length - 1 - s if REVERSE else s)
-                u = tl.load(x + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-                step = tl.load(dt + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-                gate = tl.load(z + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-                dout = tl.load(dy + row * channels + d, mask=inside, other=0.0).to(tl.float32)
-                b = tl.load(B + row * N + n).to(tl.float32)
-                c = tl.load(C + row * N + n).to(tl.float32)
+                row = _row(sequence, s, length, REVERSE)
+                u = _channels(x, row, d, channels, inside)
+                step = _channels(dt, row, d, channels, inside)
+                gate = _channels(z, row, d, channels, inside)
+                dout = _channels(dy, row, d, channels, inside)
+                b = _states(B, row, n, N)
+                c = _states(C, row, n, N)
                 delta, opened = softplus(step), sigmoid(gate)
                 kept_share = tl.exp2(delta[None, :] * decay)
                 before = states[SEGMENT - 1 - j]
@@ -332,6 +316,32 @@ def _scan_backward(
         tl.store(dinitial + sequence * N * channels + tile, g, mask=wide)
     tl.store(dA + place * N * channels + tile, grad_decay, mask=wide)
     tl.store(dD + place * channels + d, grad_skip, mask=inside)
+
+
+@triton.jit
+def _program(chunks, channels, N: tl.constexpr, BLOCK: tl.constexpr):
+    """Which chunk, sequence and channels are this program's."""
+    place = tl.program_id(0).to(tl.int64)
+    d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    return place, place // chunks, tl.program_id(0) % chunks, d, tl.arange(0, N), d < channels
+
+
+@triton.jit
+def _row(sequence, s, length, REVERSE: tl.constexpr):
+    """Where step s of the walk stands."""
+    return sequence * length + (length - 1 - s if REVERSE else s)
+
+
+@triton.jit
+def _channels(x, row, d, channels, inside):
+    """A row of a block of channels, (BLOCK,)."""
+    return tl.load(x + row * channels + d, mask=inside, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def _states(x, row, n, N: tl.constexpr):
+    """A row of B or C, (N,)."""
+    return tl.load(x + row * N + n).to(tl.float32)
 
 
 @triton.jit
