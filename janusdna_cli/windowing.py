@@ -46,6 +46,9 @@ _CUDA_FLOATS_PER_BASE = 64
 # Above, a GPU is busy with one batch anyway.
 _CUDA_BATCH_BP = 1 << 20
 
+# Of PyTorch on a CPU, and of the libraries that it calls on a GPU.
+_OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDA error: out of memory", "ALLOC_FAILED")
+
 logger = logging.getLogger(__name__)
 
 
@@ -318,8 +321,9 @@ def _fitting_batch_bp(model: Model) -> int:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error is lack of memory, which PyTorch tells by a class on CUDA and in words on a CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """Whether an error is lack of memory, which PyTorch tells by a class on CUDA, else in words."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def _rectangle(targets: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

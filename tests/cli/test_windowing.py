@@ -12,6 +12,7 @@ from janusdna.reader import Reading
 from janusdna_cli.windowing import BOTH_STRANDS, FORWARD, REVERSE, Haplotype, Request, WindowReader
 
 CPU_WORDS = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"
+CUDA_WORDS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_answers_arrive_while_the_next_batch_is_read(model, requests):
     assert arrived[0] == 3
 
 
-@pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS), MemoryError()])
+@pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS), RuntimeError(CUDA_WORDS), MemoryError()])
 def test_a_batch_that_does_not_fit_is_halved(model, requests, caplog, error):
     asked = [request for _, request in requests if len(request.ids) == 64]
     plenty = WindowReader(model).read(asked)
