@@ -108,8 +108,6 @@ def main() -> None:
         raise SystemExit("no CUDA GPU here: nothing was measured")
     bench = Bench(device, options.minutes, options.bases)
     checked = [] if options.only == "figures" else run_checks(device)
-    for row in checked:
-        print(row, flush=True)
     rows = (
         [] if options.only == "checks" else figures(bench, options.presets, options.lengths, options.training)
     )
@@ -126,14 +124,19 @@ def figures(
     models = {preset: model_on(bench.device, preset) for preset in presets}
     reading, trained = [], []
     for preset, model in models.items():
-        reading += [row for length in lengths for row in read(bench, rates, preset, model, length)]
+        reading += [row for length in lengths for row in said(read(bench, rates, preset, model, length))]
     for preset, model in models.items():
-        trained += [row for length in training for row in train(bench, preset, model.config, length)]
+        trained += [row for length in training for row in said(train(bench, preset, model.config, length))]
     attention = [row for length in lengths[:3] for row in fusions(bench, models[presets[0]].config, length)]
     scores = [precision(bench, preset, lengths[0]) for preset in presets]
-    for row in (*reading, *trained, *attention, *scores):
-        print(row, flush=True)
     return [*reading, *trained, *attention, *scores, rates.row()]
+
+
+def said(rows: list[Row]) -> list[Row]:
+    """The rows, printed as soon as there are any: a run that is cut off has said what it knew."""
+    for row in rows:
+        print(row, flush=True)
+    return rows
 
 
 class Rates:

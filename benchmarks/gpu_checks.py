@@ -41,7 +41,7 @@ Operation = Callable[..., Tensor | tuple[Tensor, ...]]
 
 
 def run_checks(device: torch.device) -> list[Row]:
-    """All of them; an error in one is its line."""
+    """All of them, printed as they are done; an error in one is its line."""
     rows = []
     for name, check in _checks(device):
         try:
@@ -50,6 +50,7 @@ def run_checks(device: torch.device) -> list[Row]:
         except Exception as problem:  # its line says so, and the others are run
             error, limit, note = float("inf"), 0.0, f"{type(problem).__name__}: {str(problem)[:200]}"
         rows.append({"check": name, "error": error, "may be": limit, "ok": str(error <= limit), "note": note})
+        print(rows[-1], flush=True)
         gc.collect()
     return rows
 
