@@ -4,10 +4,18 @@ JanusDNAError
 ├── ConfigError        a model configuration that describes no network
 ├── SequenceError      a sequence or targets that the network cannot read
 ├── CheckpointError    a file or directory that holds no usable model
-└── BackendError       a kernel or a device that is not there
+├── BackendError       a kernel or a device that is not there
+└── TrainingError      a step of a training that cannot be made
 """
 
-__all__ = ["BackendError", "CheckpointError", "ConfigError", "JanusDNAError", "SequenceError"]
+__all__ = [
+    "BackendError",
+    "CheckpointError",
+    "ConfigError",
+    "JanusDNAError",
+    "SequenceError",
+    "TrainingError",
+]
 
 
 class JanusDNAError(Exception):
@@ -28,3 +36,16 @@ class CheckpointError(JanusDNAError):
 
 class BackendError(JanusDNAError):
     """A kernel or a device that was asked for by name and is not there."""
+
+
+class TrainingError(JanusDNAError):
+    """A step whose loss or gradient is not a finite number.
+
+    Attributes:
+        windows: Which of the step's windows cause it, by their place among those that were given; none
+            where another process was given them.
+    """
+
+    def __init__(self, message: str, windows: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.windows = windows

@@ -1,25 +1,110 @@
-"""What training minimises."""
+"""What training minimises, and what its examples look like.
+
+| objective | position t is predicted from | counted |
+|---|---|---|
+| janus | all other positions | every base |
+| mlm | all positions, of an input in which t is masked | the 15 % that were chosen |
+| clm | the positions before t, by the forward stream alone | every base but the first |
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from janusdna import tokens
 from janusdna.nn.feed_forward import Routing
-from janusdna.nn.model import Prediction
+from janusdna.nn.model import Prediction, Sees
 
-__all__ = ["load_balancing_loss", "prediction_loss", "router_loss"]
+__all__ = [
+    "OBJECTIVES",
+    "SEES",
+    "Example",
+    "Objective",
+    "load_balancing_loss",
+    "make_example",
+    "prediction_loss",
+    "router_loss",
+    "surprisal",
+]
+
+Objective = Literal["janus", "mlm", "clm"]
+OBJECTIVES: tuple[Objective, ...] = ("janus", "mlm", "clm")
+SEES: dict[Objective, Sees] = {"janus": "others", "mlm": "all", "clm": "before"}
+
+# Bases chosen; of these the shares that become [MASK] and any base. Source: Devlin et al., arXiv 1810.04805.
+_CHOSEN, _MASKED, _RANDOM = 0.15, 0.8, 0.1
+
+
+class Example(NamedTuple):
+    """Windows to learn from; B of them, or a single one without the first axis.
+
+    Attributes:
+        inputs: What the network reads, (B, T) uint8.
+        labels: What it should predict, (B, T) uint8.
+        weights: How much each position counts in the loss, (B, T) float32; 0 for not at all.
+    """
+
+    inputs: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    weights: npt.NDArray[np.float32]
+
+    def part(self, start: int, end: int) -> Example:
+        """The windows from `start` to `end`."""
+        return Example(self.inputs[start:end], self.labels[start:end], self.weights[start:end])
+
+
+def make_example(
+    objective: Objective,
+    ids: npt.NDArray[np.uint8],
+    weights: npt.NDArray[np.float32] | None,
+    rng: np.random.Generator,
+) -> Example:
+    """An example of a window of token ids, (T,).
+
+    Args:
+        objective: What to learn.
+        ids: Of the window.
+        weights: Of its positions; None for 1. What is not A, C, G or T never counts.
+        rng: Draws what is masked.
+    """
+    counted = tokens.is_base(ids).astype(np.float32)
+    if weights is not None:
+        counted *= weights
+    if objective == "clm":
+        counted[0] = 0
+    if objective != "mlm":
+        return Example(ids, ids, counted)
+    chosen = rng.random(len(ids)) < _CHOSEN
+    inputs = np.where(chosen & tokens.is_base(ids), _corrupted(ids, rng), ids)
+    return Example(inputs, ids, counted * chosen)
+
+
+def _corrupted(ids: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    fate = rng.random(len(ids))
+    other = rng.integers(tokens.A, tokens.T + 1, len(ids), dtype=np.uint8)
+    kept = np.where(fate < _MASKED + _RANDOM, other, ids)
+    return np.where(fate < _MASKED, np.uint8(tokens.MASK), kept)
+
+
+def surprisal(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log p of each label, in nats, (B, T), of logits (B, T, vocabulary); in at least float32."""
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return functional.cross_entropy(exact.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
 
 
 def prediction_loss(logits: Tensor, ids: Tensor) -> Tensor:
     """Mean cross-entropy, in nats, of (B, T, vocabulary) against (B, T); [PAD] does not count."""
-    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return functional.cross_entropy(exact.flatten(0, 1), ids.flatten(), ignore_index=tokens.PAD)
+    return surprisal(logits, ids)[ids != tokens.PAD].mean()
 
 
-def load_balancing_loss(routings: list[Routing]) -> Tensor:
+def load_balancing_loss(routings: Sequence[Routing]) -> Tensor:
     """E * sum of f[k, e] P[e] over choices k and experts e; at least the experts a token visits.
 
     f[k, e] is the share of tokens whose k-th choice is expert e and P[e] the mean probability of e,

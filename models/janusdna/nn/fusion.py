@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from janusdna.nn.attention import QueryKeyValue, join_heads, split_heads
 from janusdna.nn.blocks import Block
@@ -15,7 +16,7 @@ from janusdna.nn.edits import EditedRows
 from janusdna.nn.feed_forward import SwiGLU
 from janusdna.nn.memory import WindowMemory
 from janusdna.nn.norm import RMSNorm
-from janusdna.ops.attention import Partial, attend, merge, padded
+from janusdna.ops.attention import Partial, attend, causal_attention, merge, padded
 from janusdna.ops.backends import Kernel, Kernels
 
 __all__ = ["JanusFusion"]
@@ -79,15 +80,27 @@ class JanusFusion(nn.Module):
         Returns:
             F_{t-1} + R_{t+1} after the block, (B, T, d); at the sequence's ends the one that exists.
         """
-        rows = torch.cat((forward, backward), dim=1)
-        normed = self.attention_norm(rows)
-        q, k, v = self._queries(normed), *self._keys_values(normed)
-        mixed = join_heads(self.kernels.fusion(q, k, v, self.scale))
-        fused_forward, fused_backward = self._finish(rows, mixed).chunk(2, dim=1)
+        fused = self._fuse(torch.cat((forward, backward), dim=1), self.kernels.fusion)
+        fused_forward, fused_backward = fused.chunk(2, dim=1)
         nothing = torch.zeros_like(forward[:, :1])
         before = torch.cat((nothing, fused_forward[:, :-1]), dim=1)
         after = torch.cat((fused_backward[:, 1:], nothing), dim=1)
         return before + after
+
+    def unmasked(self, forward: Tensor, backward: Tensor) -> Tensor:
+        """F_t + R_t where every row sees all rows, (B, T, d): predicts positions masked in the input."""
+        fused = self._fuse(torch.cat((forward, backward), dim=1), _full_attention)
+        return sum(fused.chunk(2, dim=1), start=torch.zeros_like(forward))
+
+    def from_before(self, forward: Tensor) -> Tensor:
+        """F_{t-1} where rows see the forward rows up to themselves, (B, T, d); zeros at the first."""
+        fused = self._fuse(forward, causal_attention)
+        return torch.cat((torch.zeros_like(forward[:, :1]), fused[:, :-1]), dim=1)
+
+    def _fuse(self, rows: Tensor, attention: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> Tensor:
+        normed = self.attention_norm(rows)
+        q, k, v = self._queries(normed), *self._keys_values(normed)
+        return self._finish(rows, join_heads(attention(q, k, v, self.scale)))
 
     def keys_values(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, (B, H, t, d/H) each, of rows of either stream, (B, t, d)."""
@@ -164,6 +177,10 @@ class JanusFusion(nn.Module):
         rows = rows + self.attention.o_proj(mixed)
         out: Tensor = rows + self.feed_forward(self.feed_forward_norm(rows))
         return out
+
+
+def _full_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    return functional.scaled_dot_product_attention(q, k, v, scale=scale)
 
 
 def _unedited_view(memory: WindowMemory, block: Block) -> _View:

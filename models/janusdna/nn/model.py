@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from janusdna.config import ModelConfig
 from janusdna.errors import SequenceError
@@ -23,13 +24,17 @@ from janusdna.nn.target_reading import TargetReading
 from janusdna.ops.backends import REFERENCE, Kernels
 from janusdna.ops.threads import side_by_side
 
-__all__ = ["MIN_LENGTH", "JanusDNA", "Prediction"]
+__all__ = ["MIN_LENGTH", "JanusDNA", "Prediction", "Sees"]
 
 MIN_LENGTH = 3
 _INITIAL_SPREAD = 0.02
 _MIN_CHUNK = 64
 # What the work on a row beside attention comes to, as pairs of a query and a key.
 _PAIRS_OF_A_ROW_PER_WIDTH = 8
+
+# What a prediction of position t is made from: all other positions; all positions, for inputs in which t is
+# masked; the positions before t.
+Sees = Literal["others", "all", "before"]
 
 Routings = tuple[list[Routing], list[Routing]]
 Result = TypeVar("Result")
@@ -90,20 +95,23 @@ class JanusDNA(nn.Module):
         if not self.embedding.weight.is_meta:
             self.init_weights()
 
-    def forward(self, ids: Tensor, targets: Tensor | None = None) -> Prediction:
-        """Predict `targets` from all other positions of each sequence.
+    def forward(self, ids: Tensor, targets: Tensor | None = None, *, sees: Sees = "others") -> Prediction:
+        """Predict `targets` from the other positions of each sequence.
 
         Args:
             ids: Token ids, (B, T), T >= 3.
             targets: 0-based positions, (B, n); None for every position.
+            sees: "others" is what the network is made for; "all" and "before" are for masked and for causal
+                training, and "before" uses the forward stream alone.
 
         Raises:
             SequenceError: If a sequence is too short to have two neighbours anywhere.
         """
         check_length(ids.shape[1])
-        if targets is not None and not torch.is_grad_enabled() and self.reads_alone(ids, targets):
+        plain = sees == "others" and not torch.is_grad_enabled()
+        if targets is not None and plain and self.reads_alone(ids, targets):
             return self.read(ids, targets)
-        fused, routings = self._every_position(ids)
+        fused, routings = self._every_position(ids, sees)
         if targets is not None:
             fused = fused.gather(1, targets[..., None].expand(-1, -1, fused.shape[-1]))
         return self._predict(fused, routings)
@@ -158,21 +166,37 @@ class JanusDNA(nn.Module):
         rows = 2 * asked * (length + widest + beside) + calls * self.kernels.block_pairs
         return rows < 2 * length * (length + beside)
 
-    def _every_position(self, ids: Tensor) -> tuple[Tensor, Routings]:
+    def recompute(self, wanted: bool = True) -> JanusDNA:
+        """Keep only what lies between layers for the way back, and compute the rest again."""
+        self.forward_stream.recompute = self.backward_stream.recompute = wanted
+        return self
+
+    def _every_position(self, ids: Tensor, sees: Sees) -> tuple[Tensor, Routings]:
         def read(stream: Stream) -> tuple[Tensor, list[Routing]]:
             cuts = cut_points(ids.shape[1], longest=self.chunk(ids))[1:-1]
             chunks = sorted(stream.walk(self.embedding, ids, cuts), key=lambda chunk: chunk.start)
             rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
             return rows, [routing for chunk in chunks for routing in chunk.routings]
 
+        if sees == "before":
+            forward, routings = read(self.forward_stream)
+            return self._fused(self.fusion.from_before, forward), (routings, [])
         (forward, seen_forward), (backward, seen_backward) = self.both_streams(read)
-        return self.fusion.every_position(forward, backward), (seen_forward, seen_backward)
+        fuse = self.fusion.every_position if sees == "others" else self.fusion.unmasked
+        return self._fused(fuse, forward, backward), (seen_forward, seen_backward)
+
+    def _fused(self, fuse: Callable[..., Tensor], *streams: Tensor) -> Tensor:
+        if not (self.forward_stream.recompute and torch.is_grad_enabled()):
+            return fuse(*streams)
+        fused: Tensor = checkpoint(fuse, *streams, use_reentrant=False, preserve_rng_state=False)
+        return fused
 
     def both_streams(self, read: Callable[[Stream], Result]) -> tuple[Result, Result]:
         """What `read` makes of the forward stream, and of the backward one; side by side where that pays."""
         streams = self.forward_stream, self.backward_stream
         if torch.is_inference_mode_enabled() and self.embedding.weight.device.type == "cpu":
-            return side_by_side(partial(read, streams[0]), partial(read, streams[1]))
+            forward, backward = side_by_side(*(partial(read, stream) for stream in streams))
+            return forward, backward
         return read(streams[0]), read(streams[1])
 
     def chunk(self, ids: Tensor) -> int:

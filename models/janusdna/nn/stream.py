@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from janusdna.nn.attention import CausalSelfAttention
 from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
@@ -69,13 +71,19 @@ class StreamLayer(nn.Module):
 
 
 class Stream(nn.Module):
-    """The layers of one direction; no layer looks at the other stream."""
+    """The layers of one direction; no layer looks at the other stream.
+
+    Attributes:
+        recompute: Whether what a layer needs for its gradient is computed again on the way back instead of
+            kept: a third more time for a small part of the memory.
+    """
 
     def __init__(self, layers: list[StreamLayer], *, reverse: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self._mixers = [layer.mixer for layer in layers]
         self.reverse = reverse
+        self.recompute = False
 
     def walk(
         self,
@@ -123,7 +131,10 @@ class Stream(nn.Module):
     def _through_layers(self, h: Tensor, states: LayerStates | None) -> tuple[Tensor, list[Routing]]:
         routings = []
         for i, layer in enumerate(self.layers):
-            h, routing = layer(h, None if states is None else states[i])
+            if self.recompute and torch.is_grad_enabled():
+                h, routing = checkpoint(layer, h, use_reentrant=False, preserve_rng_state=False)
+            else:
+                h, routing = layer(h, None if states is None else states[i])
             if routing is not None and states is None:
                 routings.append(routing)
         return h, routings

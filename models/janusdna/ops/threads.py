@@ -34,9 +34,9 @@ def _pool(owner: int, threads: int) -> ThreadPoolExecutor:
 
 
 @cache
-def _stream_pool() -> ThreadPoolExecutor:
+def _stream_pool(threads: int) -> ThreadPoolExecutor:
     """Apart from the kernels' pools: what runs here waits for those."""
-    return ThreadPoolExecutor(2, thread_name_prefix="janusdna-stream")
+    return ThreadPoolExecutor(threads, thread_name_prefix="janusdna-stream")
 
 
 def run_in_slices(work: Callable[[int, int], None], items: int, *, least: int = 1) -> None:
@@ -67,19 +67,20 @@ def run_all(work: Sequence[Callable[[], None]]) -> None:
         done.result()
 
 
-def side_by_side(one: Callable[[], Result], other: Callable[[], Result]) -> tuple[Result, Result]:
-    """Run both in inference mode, each in a thread with half of this thread's share of the CPU.
+def side_by_side(*work: Callable[[], Result]) -> list[Result]:
+    """Run all in this thread's gradient mode, each in a thread with its share of this thread's CPU cores.
 
-    Two long chains of small operations gain more from a core each than from sharing every operation.
+    Long chains of small operations gain more from a core each than from sharing every operation.
     """
     threads = torch.get_num_threads()
-    if threads == 1:
-        return one(), other()
+    if threads == 1 or len(work) == 1:
+        return [one() for one in work]
+    inference, gradient = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
-    def run(work: Callable[[], Result]) -> Result:
-        torch.set_num_threads(threads // 2)
-        with torch.inference_mode():
-            return work()
+    def run(one: Callable[[], Result]) -> Result:
+        torch.set_num_threads(max(1, threads // len(work)))
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradient):
+            return one()
 
-    first, second = (_stream_pool().submit(run, work) for work in (one, other))
-    return first.result(), second.result()
+    running = [_stream_pool(len(work)).submit(run, one) for one in work]
+    return [one.result() for one in running]
