@@ -27,7 +27,7 @@ from janusdna_cli.options import (
     Window,
 )
 
-COMMANDS = ("embed", "score-variants", "models", "demo", "doctor")
+COMMANDS = ("embed", "score-variants", "plot", "models", "demo", "doctor")
 
 RAISED = {
     "input": InputError("v.vcf: found x,\nexpected y"),

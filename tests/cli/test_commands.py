@@ -20,6 +20,7 @@ from janusdna_cli.windowing import WindowReader
 COMMANDS = [
     ["embed"],
     ["score-variants"],
+    ["plot"],
     ["models", "list"],
     ["models", "convert"],
     ["models", "info"],
