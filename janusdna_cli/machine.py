@@ -13,7 +13,7 @@ from janusdna import ModelConfig, preset
 from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
 
-__all__ = ["describe_machine"]
+__all__ = ["describe_machine", "free_memory"]
 
 _DEFAULT = "janusdna-72"
 _LONGEST_WINDOW = 1 << 20
@@ -35,7 +35,7 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
     precision = resolve_dtype(dtype, where)
     config = preset(_DEFAULT) if model is None else open_checkpoint(model).config
     chosen = choose_kernels(where, precision, states=config.state_size, preference=kernels)
-    free = _free_memory(where)
+    free = free_memory(where)
     facts = {
         "janusdna": janusdna.__version__,
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
@@ -62,7 +62,7 @@ def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtyp
     return f"about {window:,} bp at hidden size {config.hidden_size}"
 
 
-def _free_memory(device: torch.device) -> int:
+def free_memory(device: torch.device) -> int:
     """Bytes that can still be had."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])

@@ -22,6 +22,7 @@ __all__ = [
     "Threads",
     "Verbose",
     "Window",
+    "parse_bases",
     "parse_batch_bp",
     "parse_device",
     "parse_window",
@@ -42,13 +43,22 @@ def parse_window(text: str) -> int:
     return _parse_bases(text, _SHORTEST, _LONGEST)
 
 
+def parse_bases(text: str) -> int:
+    """A number of bases, 1 and up: `1048576`, `1,048,576`, `1M`.
+
+    Raises:
+        typer.BadParameter: It is no such number.
+    """
+    return _parse_bases(text, 1, None)
+
+
 def parse_batch_bp(text: str) -> int | None:
     """Bases in one batch, None for `auto`.
 
     Raises:
         typer.BadParameter: It is neither a positive number nor `auto`.
     """
-    return None if text == "auto" else _parse_bases(text, 1, None)
+    return None if text == "auto" else parse_bases(text)
 
 
 def _parse_bases(text: str, low: int, high: int | None) -> int:

@@ -82,13 +82,17 @@ class Reference:
             ValueError: The interval reaches outside the contig.
             InputError: The file is damaged.
         """
+        return self.fetch_as_written(contig, start, end).upper()
+
+    def fetch_as_written(self, contig: str, start: int, end: int) -> bytes:
+        """As `fetch`, with soft-masked bases in lower case."""
         length = self.lengths[contig]
         if not 0 <= start <= end <= length:
             raise ValueError(f"{contig}:{start}-{end} reaches outside the contig's {length} bases")
         if start == end:
             return b""
         try:
-            bases = self._file.fetch(contig, start, end).upper().encode("ascii")
+            bases = self._file.fetch(contig, start, end).encode("ascii")
         except (OSError, ValueError) as error:
             raise self._damaged(contig, start, end) from error
         if len(bases) != end - start:

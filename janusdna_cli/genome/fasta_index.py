@@ -21,7 +21,7 @@ from janusdna_cli.genome.fai import FastaIndex, agrees
 from janusdna_cli.genome.fasta_layout import check_layout
 from janusdna_cli.genome.streams import excerpt, is_bgzf, is_gzip, open_file
 
-__all__ = ["find_or_build"]
+__all__ = ["cache_stem", "find_or_build"]
 
 _PYFAIDX_DECLINES = (
     pyfaidx.FastaIndexingError,
@@ -45,7 +45,7 @@ def find_or_build(path: str) -> FastaIndex:
     """
     compressed = _is_compressed(path)
     beside = FastaIndex.at(path, compressed)
-    cached = FastaIndex.at(_cache_stem(path), compressed)
+    cached = FastaIndex.at(cache_stem(path), compressed)
     for index in (beside, cached):
         if agrees(index, path):
             return index
@@ -71,7 +71,7 @@ def _is_compressed(path: str) -> bool:
     return False
 
 
-def _cache_stem(path: str) -> Path:
+def cache_stem(path: str) -> Path:
     """A place in the user's cache, a new one whenever the file changes."""
     file = Path(path).resolve()
     status = file.stat()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from janusdna.ops.threads import side_by_side
 __all__ = ["Recipe", "Report", "Trainer"]
 
 _EPS = 1e-8
+_TINY = 1e-30
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _NO_DECAY = (".bias", "norm.weight", ".A_log", ".D")
 
@@ -79,6 +81,7 @@ class Report:
         accuracy: Share of positions whose likeliest base is the true one.
         aux_loss: The load-balancing loss, times its coefficient.
         counted: Positions.
+        windows: Windows, each strand for itself.
         usage: Share of the tokens' choices that each expert has, (streams, layers with experts, E).
         gradient_norm: Before it is clipped; None where there is no gradient.
     """
@@ -88,6 +91,7 @@ class Report:
     accuracy: float
     aux_loss: float
     counted: int
+    windows: int
     usage: list[list[list[float]]]
     gradient_norm: float | None = None
 
@@ -133,8 +137,10 @@ class Trainer:
         sizes = [parameter.numel() for parameter in weights]
         # One piece, so that adding it up over processes is one call.
         self._gradient = torch.zeros(sum(sizes), device=self.device)
-        for parameter, part in zip(weights, self._gradient.split(sizes), strict=True):
-            parameter.grad = part.view_as(parameter)
+        parts = zip(weights, self._gradient.split(sizes), strict=True)
+        self._parts = [part.view_as(parameter) for parameter, part in parts]
+        for parameter, part in zip(weights, self._parts, strict=True):
+            parameter.grad = part
         self._optimiser = _optimiser(self._named, recipe)
 
     def step(
@@ -152,7 +158,7 @@ class Trainer:
         """
         sums, totals = self.gradient(micro_batches, proceed)
         norm = float(self._gradient.norm())
-        report = self._report(sums, totals, norm)
+        report = self._report(sums, norm)
         if not (math.isfinite(report.loss) and math.isfinite(norm)):
             raise self._not_finite(micro_batches, report, totals)
         self._gradient *= min(1.0, self.recipe.clip / (norm + 1e-6))
@@ -167,29 +173,28 @@ class Trainer:
         """Leave the step's gradient in the parameters' `grad`, unclipped, and give what was seen."""
         totals = self._totals(micro_batches)
         self._gradient.zero_()
-        into = [parameter.grad for parameter in self._named.values()]
         sums = self._no_sums()
         for at in range(0, len(micro_batches), self._lanes):
             proceed()
             group = micro_batches[at : at + self._lanes]
             for gradients, seen in side_by_side(*(partial(self._backward, one, totals) for one in group)):
-                torch._foreach_add_(into, gradients)
+                torch._foreach_add_(self._parts, list(gradients))
                 sums += seen
         self._total(self._gradient)
         return sums, totals
 
     @torch.no_grad()
     def evaluate(
-        self, micro_batches: Sequence[Example], proceed: Callable[[], None] = lambda: None
+        self, micro_batches: Iterable[Example], proceed: Callable[[], None] = lambda: None
     ) -> Report:
         """What the network makes of windows that it does not learn from; arguments as of `step`."""
-        totals, sums = self._totals(micro_batches), self._no_sums()
-        for at in range(0, len(micro_batches), self._lanes):
+        sums = self._no_sums()
+        waiting = iter(micro_batches)
+        while group := list(islice(waiting, self._lanes)):
             proceed()
-            group = micro_batches[at : at + self._lanes]
-            for _, seen in side_by_side(*(partial(self._read, one, totals) for one in group)):
+            for _, seen in side_by_side(*(partial(self._read, one, _Totals(1, 1)) for one in group)):
                 sums += seen
-        return self._report(sums, totals)
+        return self._report(sums)
 
     def state(self) -> dict[str, Tensor]:
         """The optimiser's, by parameter and quantity."""
@@ -238,11 +243,11 @@ class Trainer:
         with self._autocast():
             prediction = self.network(inputs.long(), sees=SEES[self.objective])
         losses = surprisal(prediction.logits, labels.long()) * weights
-        share = len(example.inputs) / totals.windows
-        aux = router_loss(prediction, self.network.config.router_aux_loss_coef) * share
-        sums = torch.cat((losses.detach().sum(dtype=torch.float64)[None], aux.detach().double()[None]))
+        aux = router_loss(prediction, self.network.config.router_aux_loss_coef) * len(inputs)
+        own = (losses.sum(dtype=torch.float64), weights.sum(dtype=torch.float64), aux.double())
+        sums = torch.stack([*(found.detach() for found in own), aux.new_tensor(len(inputs)).double()])
         sums = torch.cat((sums, _seen(prediction, labels.long(), weights > 0), self._usage(prediction)))
-        return losses.sum() / max(totals.weight, 1e-30) + aux, sums
+        return losses.sum() / max(totals.weight, _TINY) + aux / totals.windows, sums
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._compute_dtype == self.network.head.weight.dtype:
@@ -262,20 +267,21 @@ class Trainer:
 
     def _no_sums(self) -> Tensor:
         config = self.network.config
-        size = 5 + 2 * len(config.expert_layers) * config.num_experts
+        size = 7 + 2 * len(config.expert_layers) * config.num_experts
         return torch.zeros(size, dtype=torch.float64, device=self.device)
 
-    def _report(self, sums: Tensor, totals: _Totals, norm: float | None = None) -> Report:
+    def _report(self, sums: Tensor, norm: float | None = None) -> Report:
         config = self.network.config
-        loss, aux, surprise, correct, counted, *usage = self._total(sums).tolist()
+        loss, weight, aux, windows, surprise, correct, counted, *usage = self._total(sums).tolist()
         choices = np.array(usage).reshape(2, len(config.expert_layers), config.num_experts)
         shares = choices / np.maximum(choices.sum(axis=2, keepdims=True), 1)
         return Report(
-            loss=loss / max(totals.weight, 1e-30),
+            loss=loss / max(weight, _TINY),
             bits_per_base=surprise / max(counted, 1) / math.log(2),
             accuracy=correct / max(counted, 1),
-            aux_loss=aux,
+            aux_loss=aux / max(windows, 1),
             counted=int(counted),
+            windows=int(windows),
             usage=shares.tolist(),
             gradient_norm=norm,
         )

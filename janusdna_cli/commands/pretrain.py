@@ -1,0 +1,223 @@
+"""`janusdna pretrain`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from janusdna_cli import options
+from janusdna_cli.errors import InputError
+from janusdna_cli.progress import configure_logging
+
+__all__ = ["pretrain"]
+
+_DATA = "What it learns from"
+_RECIPE = "How it learns"
+_WATCH = "What is kept and watched"
+_RUN = "What it runs on"
+
+
+def pretrain(
+    fasta: Annotated[
+        str, typer.Option("--fasta", "-f", metavar="FASTA", help="The genome: plain, bgzip or gzip.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="RUNDIR",
+            show_default="<fasta stem>.janusdna-run",
+            help="The run's folder.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            metavar="NAME|JSON",
+            help="Sizes: `janusdna models list`, or a JSON file of the fields.",
+        ),
+    ] = "janusdna-32",
+    init: Annotated[
+        str | None,
+        typer.Option("--init", metavar="MODEL", help="Start from these weights, on this genome; as --model."),
+    ] = None,
+    objective: Annotated[
+        Literal["janus", "mlm", "clm"],
+        typer.Option(
+            "--objective",
+            help="Predict each base from all others, masked ones from the rest, or each from those before.",
+        ),
+    ] = "janus",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where the run in RUNDIR stands; start where there is none."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")
+    ] = False,
+    intervals: Annotated[
+        str | None,
+        typer.Option(
+            "--intervals",
+            metavar="BED",
+            rich_help_panel=_DATA,
+            help="Where windows may lie; the fourth column is train, valid or test.",
+        ),
+    ] = None,
+    valid_contigs: Annotated[
+        str | None,
+        typer.Option(
+            "--valid-contigs", metavar="A,B", rich_help_panel=_DATA, help="Contigs held out for validation."
+        ),
+    ] = None,
+    valid_share: Annotated[
+        float,
+        typer.Option(
+            "--valid-share",
+            rich_help_panel=_DATA,
+            help="Share of the genome held out, in blocks, where neither of the two above says what is.",
+        ),
+    ] = 0.05,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            "--length",
+            metavar="N",
+            parser=options.parse_window,
+            show_default="the preset's",
+            rich_help_panel=_DATA,
+            help="Bases of a window, 3 to 1,048,576; 128k is 131,072.",
+        ),
+    ] = None,
+    max_n: Annotated[
+        float,
+        typer.Option(
+            "--max-n", rich_help_panel=_DATA, help="Leave out windows with a larger share of N and the like."
+        ),
+    ] = 0.5,
+    rc: Annotated[
+        bool, typer.Option("--rc/--no-rc", rich_help_panel=_DATA, help="Read half of the windows reversed.")
+    ] = True,
+    shift: Annotated[
+        bool,
+        typer.Option(
+            "--shift/--no-shift",
+            rich_help_panel=_DATA,
+            help="Begin windows anywhere within their place in the grid, anew at each pass.",
+        ),
+    ] = False,
+    soft_mask_weight: Annotated[
+        float,
+        typer.Option(
+            "--soft-mask-weight",
+            min=0.0,
+            rich_help_panel=_DATA,
+            help="What a lower-case base counts in the loss.",
+        ),
+    ] = 1.0,
+    tokens_per_step: Annotated[
+        int,
+        typer.Option(
+            "--tokens-per-step",
+            metavar="N",
+            parser=options.parse_bases,
+            rich_help_panel=_RECIPE,
+            help="Bases of a step, on all machines together; 1M is 1,048,576.",
+        ),
+    ] = 1 << 20,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--max-steps",
+            min=1,
+            show_default="10,000; 50,000 for 128k windows",
+            rich_help_panel=_RECIPE,
+            help="Steps in all.",
+        ),
+    ] = None,
+    lr: Annotated[
+        float, typer.Option("--lr", rich_help_panel=_RECIPE, help="Learning rate at the top.")
+    ] = 8e-3,
+    warmup: Annotated[
+        float, typer.Option("--warmup", rich_help_panel=_RECIPE, help="Share of the steps that rise to it.")
+    ] = 0.1,
+    warmup_lr: Annotated[
+        float, typer.Option("--warmup-lr", min=0.0, rich_help_panel=_RECIPE, help="Where it starts.")
+    ] = 1e-6,
+    min_lr: Annotated[
+        float, typer.Option("--min-lr", min=0.0, rich_help_panel=_RECIPE, help="Where it ends.")
+    ] = 1e-4,
+    beta1: Annotated[float, typer.Option("--beta1", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.9,
+    beta2: Annotated[float, typer.Option("--beta2", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.95,
+    weight_decay: Annotated[
+        float,
+        typer.Option(
+            "--weight-decay", min=0.0, rich_help_panel=_RECIPE, help="Not of norms, biases, A_log and D."
+        ),
+    ] = 0.1,
+    clip: Annotated[float, typer.Option("--clip", rich_help_panel=_RECIPE, help="Longest gradient.")] = 1.0,
+    aux: Annotated[
+        float,
+        typer.Option("--aux", min=0.0, rich_help_panel=_RECIPE, help="Weight of the load-balancing loss."),
+    ] = 0.2,
+    seed: Annotated[int, typer.Option("--seed", min=0, rich_help_panel=_RECIPE, help="Of all chance.")] = 0,
+    valid_every: Annotated[
+        int,
+        typer.Option(
+            "--valid-every", min=0, rich_help_panel=_WATCH, help="Steps between validations; 0 for none."
+        ),
+    ] = 500,
+    valid_windows: Annotated[
+        int | None,
+        typer.Option(
+            "--valid-windows",
+            min=1,
+            show_default="524,288 bases",
+            rich_help_panel=_WATCH,
+            help="Held-out windows read at each, from both strands.",
+        ),
+    ] = None,
+    checkpoint_every: Annotated[
+        int,
+        typer.Option("--checkpoint-every", min=1, rich_help_panel=_WATCH, help="Steps between checkpoints."),
+    ] = 500,
+    keep: Annotated[int, typer.Option("--keep", min=1, rich_help_panel=_WATCH, help="Checkpoints kept.")] = 3,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "auto",
+    kernels: options.Kernels = "auto",
+    recompute: Annotated[
+        Literal["auto", "on", "off"],
+        typer.Option(
+            "--recompute",
+            rich_help_panel=_RUN,
+            help="Gradient checkpointing, for long windows; auto where the memory would not do without.",
+        ),
+    ] = "auto",
+    batch_bp: options.BatchBp = None,
+    threads: options.Threads = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, rich_help_panel=_RUN, help="Threads that read windows.")
+    ] = 2,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Train a model on a genome: on a CPU, a GPU, or under torchrun on many.
+
+    Writes checkpoints, metrics and the best model so far to RUNDIR; --model RUNDIR/model reads with it.
+
+    Example: janusdna pretrain --fasta hg38.fa --intervals splits.bed --preset janusdna-32 -o run
+    """
+    given = {name: value for name, value in locals().items() if name != "verbose"}
+    configure_logging(quiet=quiet, verbose=verbose)
+    from janusdna_cli.pretrain_settings import PretrainSettings
+    from janusdna_cli.pretraining import pretrain as run
+
+    contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
+    given |= {"valid_contigs": tuple(contigs), "output": None if output is None else str(output)}
+    try:
+        settings = PretrainSettings(**given)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None
+    run(settings)

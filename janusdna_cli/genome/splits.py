@@ -1,0 +1,140 @@
+"""Which parts of a genome are trained on, and which are kept to validate and test with."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from janusdna_cli.errors import InputError, RecordError
+from janusdna_cli.genome.bed import Region, read_regions
+from janusdna_cli.genome.contigs import ContigNames
+from janusdna_cli.genome.windows import Window
+
+__all__ = ["SPLITS", "Splits", "hold_out_blocks", "hold_out_contigs", "read_splits", "write_splits"]
+
+SPLITS = ("train", "valid", "test")
+# The intervals of each split, in their order.
+Splits = dict[str, list[Window]]
+
+# As long as the published intervals; shorter where a genome would have fewer than this many.
+_BLOCK = 1 << 20
+_FEWEST_BLOCKS = 40
+
+_log = logging.getLogger("janusdna")
+
+
+def read_splits(source: str, lengths: Mapping[str, int], fasta: str) -> Splits:
+    """The intervals of a BED whose fourth column is train, valid or test.
+
+    Args:
+        source: A path, or "-" for stdin; plain, gzip or bgzip.
+        lengths: Bases of each contig.
+        fasta: The file that has them, for messages.
+
+    Raises:
+        InputError: The file cannot be read or has no interval.
+        RecordError: A line is no interval of one of these contigs.
+    """
+    splits: Splits = {name: [] for name in SPLITS}
+    names = ContigNames(lengths)
+    for region in read_regions(source):
+        contig = names.find(region.chrom)
+        problem = _problem(region, contig, lengths, fasta)
+        if problem is not None:
+            raise RecordError(source, f"line {region.line}", problem)
+        splits[str(region.name)].append(Window(str(contig), region.start, region.end))
+    if not any(splits.values()):
+        raise InputError(f"{source}: holds no interval, expected BED with train, valid or test in column 4")
+    _note_overlaps(splits, source)
+    return splits
+
+
+def _problem(region: Region, contig: str | None, lengths: Mapping[str, int], fasta: str) -> str | None:
+    other = f"the intervals are probably of another assembly than {fasta}"
+    if region.name not in SPLITS:
+        return f"found {region.name!r} in column 4, expected train, valid or test"
+    if contig is None:
+        return f"{region.chrom} is no contig of {fasta}; {other}"
+    if not 0 <= region.start <= region.end <= lengths[contig]:
+        place = f"{region.chrom}:{region.start}-{region.end}"
+        return f"{place} reaches outside the contig's {lengths[contig]:,} bases; {other}"
+    return None
+
+
+def _note_overlaps(splits: Splits, source: str) -> None:
+    for name in ("valid", "test"):
+        shared = _shared_bases(splits["train"], splits[name])
+        if shared:
+            _log.warning(
+                "%s: %s bases are both train and %s: what is measured on them says little",
+                source, f"{shared:,}", name,
+            )  # fmt: skip
+
+
+def _shared_bases(one: list[Window], other: list[Window]) -> int:
+    """Bases that lie in intervals of both."""
+    turns: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for which, intervals in enumerate((one, other)):
+        for interval in intervals:
+            turns[interval.contig] += [(interval.start, which, 1), (interval.end, which, -1)]
+    shared = 0
+    for events in turns.values():
+        depth, last = [0, 0], 0
+        for at, which, change in sorted(events):
+            shared += (at - last) * (min(depth) > 0)
+            depth[which] += change
+            last = at
+    return shared
+
+
+def hold_out_contigs(lengths: Mapping[str, int], valid: tuple[str, ...], fasta: str) -> Splits:
+    """Whole contigs for validation, all others to train on.
+
+    Raises:
+        InputError: One is not there, or none is left.
+    """
+    names = ContigNames(lengths)
+    held = {name: names.find(name) for name in valid}
+    if missing := [name for name, found in held.items() if found is None]:
+        there = ", ".join(list(lengths)[:5]) + (", ..." if len(lengths) > 5 else "")
+        raise InputError(f"{fasta}: has no contig {missing[0]!r} to validate on, it has {there}")
+    splits: Splits = {name: [] for name in SPLITS}
+    for contig, length in lengths.items():
+        splits["valid" if contig in held.values() else "train"].append(Window(contig, 0, length))
+    if not splits["train"]:
+        raise InputError(f"{fasta}: every contig is held out for validation, none is left to train on")
+    return splits
+
+
+def hold_out_blocks(lengths: Mapping[str, int], window: int, share: float) -> Splits:
+    """Blocks at equal distances over the whole genome for validation, all others to train on.
+
+    Blocks are of 1,048,576 bases, or of so many windows that a small genome has 40 of them. Which are held
+    out depends on nothing but the contigs' lengths, `window` and `share`.
+
+    Args:
+        lengths: Bases of each contig.
+        window: Bases of a window; what is shorter is left out.
+        share: Of the blocks, 0 to 1.
+    """
+    total = sum(lengths.values())
+    size = max(window, min(_BLOCK, total // _FEWEST_BLOCKS // window * window))
+    splits: Splits = {name: [] for name in SPLITS}
+    for number, block in enumerate(_blocks(lengths, size, window)):
+        # The share of the blocks so far passes a whole number at every 1 / share of them.
+        held = int((number + 1) * share) > int(number * share)
+        splits["valid" if held else "train"].append(block)
+    return splits
+
+
+def _blocks(lengths: Mapping[str, int], size: int, window: int) -> Iterator[Window]:
+    for contig, length in lengths.items():
+        for start in range(0, length, size):
+            if length - start >= window:
+                yield Window(contig, start, min(start + size, length))
+
+
+def write_splits(splits: Splits, path: Path) -> None:
+    """A BED that `read_splits` reads."""
+    lines = [(one.contig, one.start, one.end, name) for name in SPLITS for one in splits.get(name, [])]
+    path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))

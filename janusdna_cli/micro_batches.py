@@ -1,0 +1,89 @@
+"""Windows of a corpus as the micro-batches of each step, for one process of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from janusdna.objectives import Example, Objective, make_example
+from janusdna_cli.ahead import ahead
+from janusdna_cli.corpus import Corpus, Sample
+from janusdna_cli.genome.windows import Window
+
+__all__ = ["Batching", "Step", "steps", "validation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How the windows of a step are shared out.
+
+    Attributes:
+        objective: What for.
+        windows: Of a step, in all processes.
+        batch: Of a micro-batch.
+        rank: This process.
+        ranks: All processes.
+        workers: Threads that read.
+    """
+
+    objective: Objective
+    windows: int
+    batch: int
+    rank: int = 0
+    ranks: int = 1
+    workers: int = 1
+
+    def of_step(self, number: int) -> list[range]:
+        """Places in the stream of this process's micro-batches in a step, 1 and up."""
+        first, last = (number - 1) * self.windows, number * self.windows
+        starts = range(first, last, self.batch)[self.rank :: self.ranks]
+        return [range(start, min(start + self.batch, last)) for start in starts]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What this process has to do in a step.
+
+    Attributes:
+        number: 1 and up.
+        micro_batches: Of windows of equal length.
+        windows: All of them, in order.
+    """
+
+    number: int
+    micro_batches: list[Example]
+    windows: list[Window]
+
+
+def steps(corpus: Corpus, batching: Batching, first: int, last: int) -> Iterator[Step]:
+    """The steps from `first` to `last`, the next one read while the caller is busy with this one."""
+
+    def read(places: range) -> list[Sample]:
+        return [corpus.draw(place) for place in places]
+
+    def made() -> Iterator[Step]:
+        with ThreadPoolExecutor(batching.workers, thread_name_prefix="janusdna-corpus") as pool:
+            for number in range(first, last + 1):
+                read_batches = list(pool.map(read, batching.of_step(number)))
+                examples = [_stacked(samples, batching.objective) for samples in read_batches]
+                yield Step(
+                    number, examples, [sample.window for samples in read_batches for sample in samples]
+                )
+
+    return ahead(made())
+
+
+def validation(corpus: Corpus, batching: Batching, most: int) -> Iterator[Example]:
+    """This process's share of the held-out windows, at most `most` windows in all, from both strands."""
+    own = islice(corpus.held_out(most), batching.rank, None, batching.ranks)
+    while samples := list(islice(own, batching.batch)):
+        yield _stacked(samples, batching.objective)
+
+
+def _stacked(samples: list[Sample], objective: Objective) -> Example:
+    examples = [make_example(objective, one.ids, one.weights, one.rng) for one in samples]
+    return Example(*(np.stack(part) for part in zip(*examples, strict=True)))

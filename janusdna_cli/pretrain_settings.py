@@ -1,0 +1,232 @@
+"""What a pretraining run can be told, and what follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from janusdna import PRESETS, ModelConfig, preset
+from janusdna.checkpoint import Checkpoint, read_json
+from janusdna.nn.model import MIN_LENGTH
+from janusdna.objectives import OBJECTIVES, Objective
+from janusdna.reader import open_checkpoint
+from janusdna.training import Recipe
+from janusdna_cli.corpus import CorpusSettings
+from janusdna_cli.errors import InputError
+from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs, read_splits
+from janusdna_cli.session import FALLBACK_WINDOW, stem
+
+__all__ = ["PretrainSettings", "Recompute", "trained_length"]
+
+Recompute = Literal["auto", "on", "off"]
+
+_LONG_WINDOW, _STEPS, _STEPS_OF_LONG_WINDOWS = 131_072, 10_000, 50_000
+_VALID_TOKENS, _FEWEST_VALID_WINDOWS = 1 << 19, 8
+# What may differ between a run and its resumption.
+_FREE = frozenset(
+    [
+        "fasta",
+        "output",
+        "intervals",
+        "resume",
+        "overwrite",
+        "quiet",
+        "device",
+        "threads",
+        "workers",
+        "keep",
+        "checkpoint_every",
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings:
+    """A pretraining run; the defaults are the paper's recipe.
+
+    Attributes:
+        fasta: The genome: plain, bgzip, or plain gzip, which is converted once.
+        output: The run's folder; None for `<fasta stem>.janusdna-run`.
+        intervals: BED of where windows may lie, its fourth column train, valid or test.
+        valid_contigs: Contigs held out where there are no intervals.
+        valid_share: Share of the genome held out, in blocks, where there are neither.
+        preset: Sizes of the network: a preset's name or a JSON file of its fields.
+        init: Weights to start from, as `--model` takes; the sizes are theirs.
+        objective: "janus", "mlm" or "clm".
+        length: Bases of a window; None for the preset's.
+        tokens_per_step: Bases of a step, in all processes.
+        max_steps: None for 10,000, or 50,000 with windows of 131,072 bases and more.
+        lr, warmup, warmup_lr, min_lr, beta1, beta2, weight_decay, clip: As in `Recipe`.
+        aux: Weight of the load-balancing loss.
+        seed: Of all chance.
+        max_n, rc, shift, soft_mask_weight: As in `CorpusSettings`.
+        valid_every: Steps between validations; 0 for none.
+        valid_windows: At most so many; None for as many as make 524,288 bases.
+        checkpoint_every: Steps between checkpoints.
+        keep: Checkpoints kept.
+        recompute: Gradient checkpointing: layers are computed again on the way back, for long windows;
+            "auto" where the memory would not do.
+        device, dtype, kernels, batch_bp, threads: As in `ModelSettings`.
+        workers: Threads that read windows.
+        resume: Go on where a run in the folder stands.
+        overwrite: Start anew in a folder that holds a run.
+        quiet: Say nothing but warnings and errors.
+
+    Raises:
+        InputError: If a number makes no sense.
+
+    Source: Duan et al., arXiv 2505.17257, appendix.
+    """
+
+    fasta: str
+    output: str | None = None
+    intervals: str | None = None
+    valid_contigs: tuple[str, ...] = ()
+    valid_share: float = 0.05
+    preset: str = "janusdna-32"
+    init: str | None = None
+    objective: Objective = "janus"
+    length: int | None = None
+    tokens_per_step: int = 1 << 20
+    max_steps: int | None = None
+    lr: float = Recipe.lr
+    warmup: float = Recipe.warmup
+    warmup_lr: float = Recipe.warmup_lr
+    min_lr: float = Recipe.min_lr
+    beta1: float = Recipe.beta1
+    beta2: float = Recipe.beta2
+    weight_decay: float = Recipe.weight_decay
+    clip: float = Recipe.clip
+    aux: float = ModelConfig.router_aux_loss_coef
+    seed: int = CorpusSettings.seed
+    max_n: float = CorpusSettings.max_n
+    rc: bool = CorpusSettings.reverse_complement
+    shift: bool = CorpusSettings.shift
+    soft_mask_weight: float = CorpusSettings.soft_mask_weight
+    valid_every: int = 500
+    valid_windows: int | None = None
+    checkpoint_every: int = 500
+    keep: int = 3
+    recompute: Recompute = "auto"
+    device: str = "auto"
+    dtype: str = "auto"
+    kernels: str = "auto"
+    batch_bp: int | None = None
+    threads: int | None = None
+    workers: int = 2
+    resume: bool = False
+    overwrite: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        shares = ("valid_share", "warmup", "beta1", "beta2", "max_n")
+        checks = {
+            name: (0 <= getattr(self, name) < 1 + (name == "max_n"), "a share, 0 to 1") for name in shares
+        }
+        checks |= {name: (getattr(self, name) > 0, "more than 0") for name in ("lr", "clip")}
+        positive = ("tokens_per_step", "keep", "checkpoint_every", "workers")
+        checks |= {name: (getattr(self, name) >= 1, "1 or more") for name in positive}
+        checks["objective"] = (self.objective in OBJECTIVES, " or ".join(OBJECTIVES))
+        if self.max_steps is not None:
+            checks["max_steps"] = (self.max_steps >= 1, "1 or more")
+        if self.length is not None:
+            checks["length"] = (self.length >= MIN_LENGTH, f"{MIN_LENGTH} or more")
+        for name, (good, expected) in checks.items():
+            if not good:
+                option = name.replace("_", "-")
+                raise InputError(f"--{option}: found {getattr(self, name)}, expected {expected}")
+        if self.intervals is not None and self.valid_contigs:
+            raise InputError("--intervals and --valid-contigs: both say what is held out; pass one")
+        if self.resume and self.overwrite:
+            raise InputError("--resume and --overwrite: pass one, to go on or to start anew")
+
+    @property
+    def folder(self) -> Path:
+        """The run's."""
+        return Path(self.output or f"{stem(self.fasta)}.janusdna-run")
+
+    def start(self) -> Checkpoint | None:
+        """The weights to start from.
+
+        Raises:
+            CheckpointError: If they cannot be read.
+        """
+        return None if self.init is None else open_checkpoint(self.init)
+
+    def network(self, start: Checkpoint | None) -> ModelConfig:
+        """The sizes of the network, and the window it will have been trained on.
+
+        Raises:
+            InputError: If `preset` names no sizes.
+            ConfigError: If its fields are not those of a network.
+        """
+        config = _sizes(self.preset) if start is None else start.config
+        length = self.length or trained_length(config)
+        return dataclasses.replace(config, trained_length=length, router_aux_loss_coef=self.aux)
+
+    def recipe(self, length: int) -> Recipe:
+        """How the weights move, with windows of `length`."""
+        usual = _STEPS_OF_LONG_WINDOWS if length >= _LONG_WINDOW else _STEPS
+        names = {field.name for field in dataclasses.fields(Recipe)} - {"max_steps"}
+        chosen = {name: getattr(self, name) for name in names}
+        return Recipe(max_steps=self.max_steps or usual, **chosen)
+
+    def corpus(self, length: int) -> CorpusSettings:
+        """How windows of `length` are drawn."""
+        return CorpusSettings(
+            length=length,
+            seed=self.seed,
+            max_n=self.max_n,
+            reverse_complement=self.rc,
+            shift=self.shift,
+            soft_mask_weight=self.soft_mask_weight,
+        )
+
+    def splits(self, lengths: Mapping[str, int], length: int) -> Splits:
+        """What is trained on and what is held out, of contigs of these lengths in windows of `length`.
+
+        Raises:
+            InputError: If the intervals do not fit, or no window does.
+        """
+        longest = max(lengths.values())
+        if longest < length:
+            found = f"its longest contig has {longest:,} bases"
+            raise InputError(
+                f"{self.fasta}: {found}, expected at least a window of {length:,}; lower --length"
+            )
+        if self.intervals is not None:
+            splits = read_splits(self.intervals, lengths, self.fasta)
+        elif self.valid_contigs:
+            splits = hold_out_contigs(lengths, self.valid_contigs, self.fasta)
+        else:
+            splits = hold_out_blocks(lengths, length, self.valid_share)
+        if not any(len(interval) >= length for interval in splits["train"]):
+            where = self.intervals or self.fasta
+            raise InputError(f"{where}: no interval to train on is as long as a window of {length:,} bases")
+        return splits
+
+    def most_valid_windows(self, length: int) -> int:
+        """Held-out windows of a validation."""
+        return self.valid_windows or max(_FEWEST_VALID_WINDOWS, _VALID_TOKENS // length)
+
+    def binding(self) -> dict[str, Any]:
+        """What a resumption must have in common with its run."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
+
+
+def trained_length(config: ModelConfig) -> int:
+    """Bases of the windows that a network in training reads."""
+    return config.trained_length or FALLBACK_WINDOW
+
+
+def _sizes(name: str) -> ModelConfig:
+    path = Path(name)
+    if name in PRESETS or not path.suffix:
+        return preset(name)
+    if not path.exists():
+        raise InputError(f"--preset {name}: no such file; expected {', '.join(PRESETS)} or a JSON file")
+    fields = read_json(path)
+    return ModelConfig.from_dict(fields.get("model", fields))

@@ -1,0 +1,100 @@
+"""What a pretraining run says while it goes: a live display on a terminal, else a line now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Display
+
+from janusdna_cli.metrics_log import Line
+from janusdna_cli.progress import format_bases
+
+__all__ = ["TrainingDisplay", "format_duration", "training_display"]
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingDisplay:
+    """Takes the lines of the metrics.
+
+    Args:
+        display: The live one, or None.
+        last: Steps in all.
+        done: Steps made before.
+    """
+
+    def __init__(self, display: Display | None, last: int, done: int) -> None:
+        self._display = display
+        self._last = last
+        self._done = done
+        self._began = time.monotonic()
+        self._said = -_SECONDS_BETWEEN_LINES
+        if display is not None:
+            self._task = display.add_task("Training", total=last, completed=done, state="")
+
+    def step(self, line: Line) -> None:
+        """A step was made."""
+        if self._display is not None:
+            self._display.update(self._task, completed=line["step"], state=_state(line))
+            return
+        now = time.monotonic()
+        if now - self._said >= _SECONDS_BETWEEN_LINES or line["step"] == self._last:
+            self._said = now
+            each = (now - self._began) / (line["step"] - self._done)
+            left = format_duration(each * (self._last - line["step"]))
+            logger.info("step %s/%s: %s, %s left", f"{line['step']:,}", f"{self._last:,}", _state(line), left)
+
+    def validation(self, line: Line, *, best: bool) -> None:
+        """The model was validated."""
+        logger.info(
+            "step %s: held out: %.4f bits per base, accuracy %.4f%s",
+            f"{line['step']:,}", line["valid_bits_per_base"], line["valid_accuracy"],
+            ", the best so far" if best else "",
+        )  # fmt: skip
+
+
+@contextmanager
+def training_display(last: int, done: int, *, quiet: bool) -> Iterator[TrainingDisplay]:
+    """Shows a run on standard error: live where that is a terminal, unless told to be quiet."""
+    if quiet or not sys.stderr.isatty():
+        yield TrainingDisplay(None, last, done)
+        return
+    columns = (
+        TextColumn("{task.completed:,}/{task.total:,} steps"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Display(*columns, console=Console(stderr=True), redirect_stdout=False) as display:
+        yield TrainingDisplay(display, last, done)
+
+
+def _state(line: Line) -> str:
+    return (
+        f"loss {line['loss']:.4f}, {line['bits_per_base']:.4f} bits per base, "
+        f"accuracy {line['accuracy']:.3f}, lr {line['lr']:.2g}, {format_bases(line['tokens_per_second'])}/s"
+    )
+
+
+def format_duration(seconds: float) -> str:
+    """A time to two units, such as `3 h 12 min`.
+
+    >>> [format_duration(s) for s in (4.2, 75, 11_520, 400_000)]
+    ['4 s', '1 min 15 s', '3 h 12 min', '4 d 15 h']
+    """
+    whole = round(seconds)
+    units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+    for at, (unit, size) in enumerate(units):
+        if whole >= size and at + 1 < len(units):
+            smaller, step = units[at + 1]
+            return f"{whole // size} {unit} {whole % size // step} {smaller}"
+    return f"{whole} s"
