@@ -147,7 +147,7 @@ def choose_kernels(
     if dtype == torch.float64:
         reason = "the Numba kernels compute in float32"
         return _plain_but(reason, fusion=four_flash)
-    return _cpu_kernels(states, four_flash)
+    return _cpu_kernels(dtype, states, four_flash)
 
 
 def has_amx() -> bool:
@@ -156,8 +156,8 @@ def has_amx() -> bool:
     return bool(supported and supported())
 
 
-def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
-    from janusdna.ops import conv_cpu, mixture_cpu, norm_cpu, scan_cpu, swiglu_cpu
+def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels:
+    from janusdna.ops import conv_cpu, fusion_cpu, mixture_cpu, norm_cpu, scan_cpu, swiglu_cpu
 
     reason = "the device is a CPU"
     scan = Kernel("numba", reason, scan_cpu.selective_scan)
@@ -169,7 +169,7 @@ def _cpu_kernels(states: int, four_flash: Kernel) -> Kernels:
         norm=Kernel("numba", reason, norm_cpu.rms_norm),
         swiglu=Kernel("numba", reason, swiglu_cpu.swiglu),
         mixture=Kernel("numba", reason, mixture_cpu.mixture),
-        fusion=four_flash,
+        fusion=Kernel("numba", reason, fusion_cpu.janus_attention) if dtype == torch.float32 else four_flash,
         chunk_values=_CPU_CHUNK_VALUES,
     )
 
