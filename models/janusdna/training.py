@@ -107,7 +107,7 @@ class Trainer:
     """A network with its optimiser.
 
     Args:
-        network: Its weights are trained in place; in float32.
+        network: Its weights are trained in place; all of one dtype.
         recipe: How.
         objective: What for.
         compute_dtype: What products are computed in: the weights' own, or bfloat16 by autocast.
@@ -136,7 +136,7 @@ class Trainer:
         weights = list(self._named.values())
         sizes = [parameter.numel() for parameter in weights]
         # One piece, so that adding it up over processes is one call.
-        self._gradient = torch.zeros(sum(sizes), device=self.device)
+        self._gradient = torch.zeros(sum(sizes), dtype=weights[0].dtype, device=self.device)
         parts = zip(weights, self._gradient.split(sizes), strict=True)
         self._parts = [part.view_as(parameter) for parameter, part in parts]
         for parameter, part in zip(weights, self._parts, strict=True):

@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,6 +19,7 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
 from janusdna.reader import open_checkpoint
 from janusdna.reference_checkpoint import rename
+from janusdna.training import Recipe, Trainer
 
 CASES = ["tiny-midattn-mlp", "tiny-midattn-nomlp", "tiny-nomidattn-mlp", "tiny-nomidattn-nomlp"]
 LENGTHS = [5, 64, 257]
@@ -73,6 +75,18 @@ def test_losses_and_gradients(case: Path, backend: str, length: int) -> None:
     norms = json.loads((case / f"grad_norms_T{length}.json").read_text())
     for name, norm in norms.items():
         assert _gradient(network, name).norm().item() == pytest.approx(norm, rel=1e-3), name
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_gradients_through_the_training_path(case: Path, length: int) -> None:
+    ids = load_file(case / "expected.safetensors")[f"T{length}.input_ids"].to(torch.uint8).numpy()
+    chance = np.random.default_rng(0)
+    made = [objectives.make_example("janus", window, None, chance) for window in ids]
+    trainer = Trainer(_network(case, BACKENDS["cpu"]).float(), Recipe())
+    trainer.gradient([objectives.Example(*(np.stack(part) for part in zip(*made, strict=True)))])
+    norms = json.loads((case / f"grad_norms_T{length}.json").read_text())
+    for name, norm in norms.items():
+        assert _gradient(trainer.network, name).norm().item() == pytest.approx(norm, rel=1e-3), name
 
 
 def _gradient(network: JanusDNA, reference_name: str) -> torch.Tensor:

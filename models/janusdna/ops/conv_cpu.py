@@ -129,7 +129,8 @@ class _ConvSilu(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, before = ctx.saved_tensors
+        operands = ctx.saved_tensors
+        x, weight, bias, before = operands
         batch, _, channels = x.shape
         sizes = (*x.shape[1:], weight.shape[1])
         dx, dbefore = torch.zeros(x.shape), torch.zeros(before.shape)
@@ -137,7 +138,5 @@ class _ConvSilu(torch.autograd.Function):
         arrays = flat(x, weight.T, bias, before, grads[0], dx, dweight, dbias, dbefore)
         run_in_slices(partial(_backward, sizes, *arrays, ctx.reverse), batch * -(-channels // LANES))
         gradients = (dx, dweight.sum(0).T, dbias.sum(0), dbefore)
-        typed = (
-            gradient.to(operand.dtype) for gradient, operand in zip(gradients, ctx.saved_tensors, strict=True)
-        )
+        typed = (gradient.to(operand.dtype) for gradient, operand in zip(gradients, operands, strict=True))
         return (*typed, None)
