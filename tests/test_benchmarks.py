@@ -64,6 +64,15 @@ def test_tile_measures_variants_of_both_kinds(run, tmp_path):
     ]  # fmt: skip
 
 
+def test_training_step_measures_every_way_beside_plain_pytorch(run, tmp_path):
+    run("training_step", "--windows", 1, 2, "--window", 16, *COMMON, tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert [row["windows"] for row in rows] == [1, 2] * len({row["step"] for row in rows})
+    assert rows[0]["step"] == "one thread"
+    assert all(row["times plain"] == row["tokens/s"] / row["plain PyTorch"] for row in rows)
+    assert all(row["floor"] > 0 for row in rows)
+
+
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_the_gpus_script_runs_where_there_is_none(run, tmp_path):
     """Its figures mean nothing then; on a GPU there are minutes, and none for a broken script."""
