@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from janusdna import __version__
 from janusdna.errors import JanusDNAError
-from janusdna_cli.commands import demo, doctor, embed, models, plot, score_variants
+from janusdna_cli.commands import demo, doctor, embed, models, plot, pretrain, score_variants
 
 __all__ = ["app", "main", "new_app"]
 
@@ -106,6 +106,7 @@ def new_app() -> typer.Typer:
 app = new_app()
 app.command("embed")(embed.embed)
 app.command("score-variants")(score_variants.score_variants)
+app.command("pretrain")(pretrain.pretrain)
 app.command("plot")(plot.plot)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

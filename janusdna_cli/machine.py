@@ -12,8 +12,9 @@ import janusdna
 from janusdna import ModelConfig, preset
 from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
+from janusdna_cli.device_memory import free_memory
 
-__all__ = ["describe_machine", "free_memory"]
+__all__ = ["describe_machine"]
 
 _DEFAULT = "janusdna-72"
 _LONGEST_WINDOW = 1 << 20
@@ -60,17 +61,6 @@ def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtyp
     each = _BASE_BYTES + values * dtype.itemsize
     window = min(_LONGEST_WINDOW, max(0, free - _PROGRAM_BYTES) // each)
     return f"about {window:,} bp at hidden size {config.hidden_size}"
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that can still be had."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _device_name(device: torch.device) -> str:
