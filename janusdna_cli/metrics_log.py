@@ -87,7 +87,7 @@ class MetricsLog:
 
 def _usage(streams: Mapping[str, list[list[float]]]) -> list[tuple[str, float]]:
     return [
-        (f"experts/{stream} {layer}/{expert}", share)
+        (f"experts/{stream}/layer{layer}/{expert}", share)
         for stream, layers in streams.items()
         for layer, shares in enumerate(layers)
         for expert, share in enumerate(shares)

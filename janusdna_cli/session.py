@@ -195,6 +195,13 @@ def open_model(settings: ModelSettings) -> Model:
     )
     if model.info.provenance.get("trained") is False:
         logger.warning("model %s is untrained: its numbers show the way and mean nothing", model.info.name)
+    objective = model.info.provenance.get("objective", "janus")
+    if objective != "janus":
+        logger.warning(
+            "model %s was trained with --objective %s and is read as all models are, each base from all "
+            "others, which it has not learned: its numbers are for comparisons only",
+            model.info.name, objective,
+        )  # fmt: skip
     if (model.info.device, model.info.dtype) == ("cpu", "bfloat16") and not has_amx():
         logger.warning("bfloat16 on a CPU without AMX is slower than float32 and coarser")
     if (
