@@ -2,10 +2,10 @@
 
     python benchmarks/fusion.py --preset janusdna-72 512 2048 8192 16384
 
-Every position of one window: four causal flash attentions (what this package runs on a CPU),
-FlexAttention, and the dense masked softmax that both must equal, forward and with backward. A peer that
-would need more memory than there is, or a C++ compiler that is not there, says so. Then the whole
-network without a gradient: for how many targets reading their rows alone takes as long as reading all
+Every position of one window: four causal flash attentions, the compiled kernel that this package runs in
+float32 on a CPU, FlexAttention, and the dense masked softmax that all must equal, forward and with
+backward. A peer that would need more memory than there is, or a C++ compiler that is not there, says so.
+Then the whole network without a gradient: for how many targets reading their rows alone takes as long as reading all
 positions (nothing where that is never so), and the number at which the network itself changes over.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from janusdna import PRESETS, ModelConfig
 from janusdna.nn.model import JanusDNA
-from janusdna.ops import flex, fusion, reference
+from janusdna.ops import flex, fusion, fusion_cpu, reference
 
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16_384)
 # Bytes for each pair of a query and a key: of FlexAttention's block mask while it is made, and of the
@@ -55,6 +55,7 @@ def peers(config: ModelConfig, length: int) -> list[Row]:
     ours = row("four-flash", fusion.janus_attention, config, length)
     return [
         ours,
+        row("compiled kernel", fusion_cpu.janus_attention, config, length, against=ours),
         row(
             "FlexAttention",
             partial(flex.janus_attention, compiled=True),
