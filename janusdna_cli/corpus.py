@@ -112,20 +112,38 @@ class Corpus:
                 return self._sample(window, letters, bool(rng.random() < self._half), rng)
             place = int(rng.integers(self.places))
         raise InputError(
-            f"{self._fasta}: {_REPLACEMENTS:,} windows in a row hold more than {settings.max_n:.0%} bases "
-            "other than A, C, G and T; choose other --intervals or a larger --max-n"
+            f"{self._fasta}: {_REPLACEMENTS:,} windows in a row {self._left_out}; "
+            "choose other --intervals or a larger --max-n"
         )
 
     def held_out(self, most: int) -> Iterator[Sample]:
-        """Windows at equal distances over the grid, at most so many, each from both strands."""
+        """Windows at equal distances over the grid, at most so many, each from both strands.
+
+        Raises:
+            InputError: The FASTA is damaged, or none of them is anything but N.
+        """
         count = min(most, self.places)
-        for place in (self.places * i // count for i in range(count)):
+        found = False
+        # In the middle of each of `count` parts: the ends of contigs are N.
+        for place in (self.places * (2 * i + 1) // (2 * count) for i in range(count)):
             window = self._window(place, 0)
             letters = self._usable(window)
             if letters is not None:
+                found = True
                 for reverse in (False, True):
                     rng = np.random.default_rng((self._settings.seed, place))
                     yield self._sample(window, letters, reverse, rng)
+        if count and not found:
+            raise InputError(
+                f"{self._fasta}: the {count:,} windows to validate on {self._left_out}; "
+                "hold out others with --intervals or --valid-contigs, or pass --valid-every 0"
+            )
+
+    @property
+    def _left_out(self) -> str:
+        return (
+            f"hold more than {self._settings.max_n:.0%} other than A, C, G and T, or letters that are not DNA"
+        )
 
     @property
     def _half(self) -> float:
@@ -143,14 +161,14 @@ class Corpus:
         """The letters of a window as written; None where too few of them are bases."""
         letters = self._reference().fetch_as_written(window.contig, window.start, window.end)
         try:
-            bases = tokens.is_base(tokens.encode(letters))
+            other = ~tokens.is_base(tokens.encode(letters))
         except SequenceError as error:
             if not self._noted:
                 self._noted = True
                 place = f"{window.contig}:{window.start}-{window.end}"
                 logger.warning("%s: %s: %s; such windows are left out", self._fasta, place, error)
             return None
-        return letters if 1 - bases.mean() <= self._settings.max_n else None
+        return letters if other.mean() <= self._settings.max_n else None
 
     def _sample(self, window: Window, letters: bytes, reverse: bool, rng: np.random.Generator) -> Sample:
         ids = tokens.encode(letters)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from janusdna import PRESETS, ModelConfig, preset
 from janusdna.checkpoint import Checkpoint, read_json
+from janusdna.errors import ConfigError
 from janusdna.nn.model import MIN_LENGTH
 from janusdna.objectives import OBJECTIVES, Objective
 from janusdna.reader import open_checkpoint
@@ -25,6 +27,18 @@ Recompute = Literal["auto", "on", "off"]
 
 _LONG_WINDOW, _STEPS, _STEPS_OF_LONG_WINDOWS = 131_072, 10_000, 50_000
 _VALID_TOKENS, _FEWEST_VALID_WINDOWS = 1 << 19, 8
+_NOT_NEGATIVE = ("warmup_lr", "min_lr", "weight_decay", "aux", "soft_mask_weight", "seed", "valid_every")
+_COUNTS = ("tokens_per_step", "max_steps", "valid_windows", "checkpoint_every", "keep", "batch_bp")
+# Options, what holds for their values, and that in words; None is always good.
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
+    (("valid_share", "beta1", "beta2"), lambda share: 0 <= share < 1, "0 or more, and less than 1"),
+    (("warmup", "max_n"), lambda share: 0 <= share <= 1, "a share, 0 to 1"),
+    (("lr", "clip"), lambda size: 0 < size < inf, "more than 0"),
+    (_NOT_NEGATIVE, lambda size: 0 <= size < inf, "0 or more"),
+    ((*_COUNTS, "threads", "workers"), lambda count: count >= 1, "1 or more"),
+    (("length",), lambda bases: bases >= MIN_LENGTH, f"{MIN_LENGTH} or more"),
+    (("objective",), lambda name: name in OBJECTIVES, " or ".join(OBJECTIVES)),
+)
 # What may differ between a run and its resumption.
 _FREE = frozenset(
     [
@@ -122,22 +136,11 @@ class PretrainSettings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        shares = ("valid_share", "warmup", "beta1", "beta2", "max_n")
-        checks = {
-            name: (0 <= getattr(self, name) < 1 + (name == "max_n"), "a share, 0 to 1") for name in shares
-        }
-        checks |= {name: (getattr(self, name) > 0, "more than 0") for name in ("lr", "clip")}
-        positive = ("tokens_per_step", "keep", "checkpoint_every", "workers")
-        checks |= {name: (getattr(self, name) >= 1, "1 or more") for name in positive}
-        checks["objective"] = (self.objective in OBJECTIVES, " or ".join(OBJECTIVES))
-        if self.max_steps is not None:
-            checks["max_steps"] = (self.max_steps >= 1, "1 or more")
-        if self.length is not None:
-            checks["length"] = (self.length >= MIN_LENGTH, f"{MIN_LENGTH} or more")
-        for name, (good, expected) in checks.items():
-            if not good:
-                option = name.replace("_", "-")
-                raise InputError(f"--{option}: found {getattr(self, name)}, expected {expected}")
+        for names, good, expected in _CHECKS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not good(value):
+                    raise InputError(f"--{name.replace('_', '-')}: found {value}, expected {expected}")
         if self.intervals is not None and self.valid_contigs:
             raise InputError("--intervals and --valid-contigs: both say what is held out; pass one")
         if self.resume and self.overwrite:
@@ -160,8 +163,8 @@ class PretrainSettings:
         """The sizes of the network, and the window it will have been trained on.
 
         Raises:
-            InputError: If `preset` names no sizes.
-            ConfigError: If its fields are not those of a network.
+            InputError: If `preset` is a file that is not there, or its fields are not those of a network.
+            ConfigError: If there is no preset of that name.
         """
         config = _sizes(self.preset) if start is None else start.config
         length = self.length or trained_length(config)
@@ -229,4 +232,7 @@ def _sizes(name: str) -> ModelConfig:
     if not path.exists():
         raise InputError(f"--preset {name}: no such file; expected {', '.join(PRESETS)} or a JSON file")
     fields = read_json(path)
-    return ModelConfig.from_dict(fields.get("model", fields))
+    try:
+        return ModelConfig.from_dict(fields.get("model", fields))
+    except (ConfigError, TypeError) as error:
+        raise InputError(f"--preset {name}: {error}") from None

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pysam
@@ -37,6 +38,7 @@ def with_random_access(path: str) -> str:
 
 def _convert(path: str, copy: Path) -> None:
     aside = copy.with_name(f".{uuid.uuid4().hex}")
+    verbosity = pysam.set_verbosity(0)
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         with InputStream(path) as stream, pysam.BGZFile(str(aside), "wb", None) as bgzip:
@@ -44,7 +46,10 @@ def _convert(path: str, copy: Path) -> None:
                 bgzip.write(piece)
         aside.replace(copy)
     except OSError as error:
-        fix = f"set XDG_CACHE_HOME to a folder with room for it, or run: gunzip -c {path} | bgzip"
+        command = f"gunzip -c {path} | bgzip > {Path(path).stem}.bgz"
+        fix = f"set XDG_CACHE_HOME to a folder with room for it, or run: {command}"
         raise InputError(f"{path}: its bgzip copy {copy} cannot be written ({error}); {fix}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        pysam.set_verbosity(verbosity)
+        with suppress(OSError):
+            aside.unlink()

@@ -35,24 +35,26 @@ def read_splits(source: str, lengths: Mapping[str, int], fasta: str) -> Splits:
         InputError: The file cannot be read or has no interval.
         RecordError: A line is no interval of one of these contigs.
     """
-    splits: Splits = {name: [] for name in SPLITS}
+    name = "stdin" if source == "-" else source
+    splits: Splits = {split: [] for split in SPLITS}
     names = ContigNames(lengths)
     for region in read_regions(source):
         contig = names.find(region.chrom)
         problem = _problem(region, contig, lengths, fasta)
         if problem is not None:
-            raise RecordError(source, f"line {region.line}", problem)
+            raise RecordError(name, f"line {region.line}", problem)
         splits[str(region.name)].append(Window(str(contig), region.start, region.end))
     if not any(splits.values()):
-        raise InputError(f"{source}: holds no interval, expected BED with train, valid or test in column 4")
-    _note_overlaps(splits, source)
+        raise InputError(f"{name}: holds no interval, expected BED with train, valid or test in column 4")
+    _note_overlaps(splits, name)
     return splits
 
 
 def _problem(region: Region, contig: str | None, lengths: Mapping[str, int], fasta: str) -> str | None:
     other = f"the intervals are probably of another assembly than {fasta}"
     if region.name not in SPLITS:
-        return f"found {region.name!r} in column 4, expected train, valid or test"
+        found = "no column 4" if region.name is None else f"{region.name!r} in column 4"
+        return f"found {found}, expected train, valid or test"
     if contig is None:
         return f"{region.chrom} is no contig of {fasta}; {other}"
     if not 0 <= region.start <= region.end <= lengths[contig]:
@@ -109,21 +111,27 @@ def hold_out_contigs(lengths: Mapping[str, int], valid: tuple[str, ...], fasta: 
 def hold_out_blocks(lengths: Mapping[str, int], window: int, share: float) -> Splits:
     """Blocks at equal distances over the whole genome for validation, all others to train on.
 
-    Blocks are of 1,048,576 bases, or of so many windows that a small genome has 40 of them. Which are held
-    out depends on nothing but the contigs' lengths, `window` and `share`.
+    Blocks are of 1,048,576 bases, or of so many windows that a small genome has 40 of them; the last of a
+    contig is shorter. What is held out is never further from the share of the bases than a block, and
+    depends on nothing but the contigs' lengths, `window` and `share`.
 
     Args:
         lengths: Bases of each contig.
         window: Bases of a window; what is shorter is left out.
-        share: Of the blocks, 0 to 1.
+        share: Of the bases, 0 to 1.
     """
     total = sum(lengths.values())
     size = max(window, min(_BLOCK, total // _FEWEST_BLOCKS // window * window))
     splits: Splits = {name: [] for name in SPLITS}
-    for number, block in enumerate(_blocks(lengths, size, window)):
-        # The share of the blocks so far passes a whole number at every 1 / share of them.
-        held = int((number + 1) * share) > int(number * share)
-        splits["valid" if held else "train"].append(block)
+    seen = held = 0
+    for block in _blocks(lengths, size, window):
+        seen += len(block)
+        # By bases, not by number: else contigs of a like length could have nothing held out but their ends.
+        if seen * share - held >= size / 2:
+            held += len(block)
+            splits["valid"].append(block)
+        else:
+            splits["train"].append(block)
     return splits
 
 
