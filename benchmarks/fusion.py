@@ -5,8 +5,9 @@
 Every position of one window: four causal flash attentions, the compiled kernel that this package runs in
 float32 on a CPU, FlexAttention, and the dense masked softmax that all must equal, forward and with
 backward. A peer that would need more memory than there is, or a C++ compiler that is not there, says so.
-Then the whole network without a gradient: for how many targets reading their rows alone takes as long as reading all
-positions (nothing where that is never so), and the number at which the network itself changes over.
+Then the whole network without a gradient: for how many targets reading their rows alone takes as long as
+reading all positions (nothing where that is never so), and the number at which the network itself changes
+over.
 """
 
 import shutil
