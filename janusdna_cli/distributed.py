@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,10 @@ class Ranks:
             distributed.barrier()
         return done
 
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so; all must ask."""
+        return flag if self.count == 1 else bool(self.total(torch.tensor(float(flag), device=self.device)))
+
     def total(self, tensor: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
         if self.count > 1:
@@ -81,6 +86,9 @@ def joined(device: str) -> Iterator[Ranks]:
     if where.type == "cuda":
         where = resolve_device(f"cuda:{os.environ['LOCAL_RANK']}")
         torch.cuda.set_device(where)
+    if os.environ["RANK"] != "0":
+        logging.getLogger("janusdna").setLevel(logging.ERROR)
+        logging.getLogger("janusdna_cli").setLevel(logging.ERROR)
     distributed.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Ranks(where, distributed.get_rank(), count)

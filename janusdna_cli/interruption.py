@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["between_steps"]
+__all__ = ["noted_signals"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def between_steps() -> Iterator[Callable[[], None]]:
-    """Gives a function to call at good moments: it raises KeyboardInterrupt once a signal has come.
+def noted_signals() -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether a signal has come.
 
-    A second signal does what it always does. Outside the main thread, where no signal arrives, the function
-    does nothing.
+    A second one does what it always does. Outside the main thread no signal arrives.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
+        yield lambda: False
         return
     came = threading.Event()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -32,13 +31,9 @@ def between_steps() -> Iterator[Callable[[], None]]:
         came.set()
         restore()
 
-    def proceed() -> None:
-        if came.is_set():
-            raise KeyboardInterrupt
-
     for number in _SIGNALS:
         signal.signal(number, note)
     try:
-        yield proceed
+        yield came.is_set
     finally:
         restore()

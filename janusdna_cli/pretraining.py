@@ -17,10 +17,10 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.bgzip import with_random_access
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import write_splits
-from janusdna_cli.interruption import between_steps
-from janusdna_cli.pretrain_settings import PretrainSettings, trained_length
-from janusdna_cli.run_directory import RunDirectory, Saved
-from janusdna_cli.training_run import Genome, PretrainSummary, TrainingRun
+from janusdna_cli.interruption import noted_signals
+from janusdna_cli.training.run import Genome, PretrainSummary, TrainingRun
+from janusdna_cli.training.run_directory import RunDirectory, Saved
+from janusdna_cli.training.settings import PretrainSettings, trained_length
 
 __all__ = ["PretrainSettings", "PretrainSummary", "pretrain"]
 
@@ -35,13 +35,13 @@ def pretrain(settings: PretrainSettings) -> PretrainSummary:
     """
     if settings.threads is not None:
         set_threads(settings.threads)
-    with joined(settings.device) as ranks, between_steps() as proceed:
+    with joined(settings.device) as ranks, noted_signals() as stopped:
         start = settings.start()
         config = settings.network(start)
         genome = ranks.first_alone(lambda: _open_genome(settings, config))
         folder = RunDirectory(settings.folder)
         saved = ranks.first_alone(lambda: _prepare(settings, config, genome, folder, ranks))
-        run = TrainingRun(settings, config, genome, folder, ranks, proceed)
+        run = TrainingRun(settings, config, genome, folder, ranks, stopped)
         run.begin(start, saved)
         return run.train()
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from janusdna_cli.curves_page import MOST_RUNS, Run, draw_runs, save_page
 from janusdna_cli.errors import InputError
-from janusdna_cli.metrics import read_metrics
 from janusdna_cli.tables import check_destination, written_aside
+from janusdna_cli.training.curves_page import MOST_RUNS, Run, draw_runs, save_page
+from janusdna_cli.training.metrics import read_metrics
 
 __all__ = ["PictureFormat", "PlotSettings", "plot_runs"]
 

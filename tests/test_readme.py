@@ -89,7 +89,7 @@ def test_every_step_runs(folder):
 
 def test_the_commands_of_the_mission_are_run():
     commands = [step.text for step in steps() if step.kind == "console"]
-    for name in ("demo", "embed", "score-variants"):
+    for name in ("demo", "embed", "score-variants", "pretrain"):
         assert any(command.startswith(f"janusdna {name} ") for command in commands)
 
 

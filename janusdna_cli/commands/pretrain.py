@@ -211,8 +211,8 @@ def pretrain(
     """
     given = {name: value for name, value in locals().items() if name != "verbose"}
     configure_logging(quiet=quiet, verbose=verbose)
-    from janusdna_cli.pretrain_settings import PretrainSettings
     from janusdna_cli.pretraining import pretrain as run
+    from janusdna_cli.training.settings import PretrainSettings
 
     contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
     given |= {"valid_contigs": tuple(contigs), "output": None if output is None else str(output)}

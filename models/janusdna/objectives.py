@@ -115,8 +115,9 @@ def load_balancing_loss(routings: Sequence[Routing]) -> Tensor:
     probabilities = torch.cat([routing.probabilities for routing in routings])
     choices = torch.cat([routing.choices for routing in routings])
     experts = probabilities.shape[-1]
-    share = functional.one_hot(choices, experts).to(probabilities.dtype).mean(dim=0)
-    return experts * (share * probabilities.mean(dim=0)).sum()
+    counts = probabilities.new_zeros(experts)
+    counts.index_add_(0, choices.flatten(), counts.new_ones(1).expand(choices.numel()))
+    return experts / len(choices) * (counts * probabilities.mean(dim=0)).sum()
 
 
 def router_loss(prediction: Prediction, coefficient: float) -> Tensor:

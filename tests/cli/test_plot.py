@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from janusdna_cli.curves_page import MOST_RUNS, Run, draw_runs, smoothed, thinned
-from janusdna_cli.metrics import read_metrics
+from janusdna_cli.training.curves_page import MOST_RUNS, Run, draw_runs, smoothed, thinned
+from janusdna_cli.training.metrics import read_metrics
 
 TITLES = [
     "Bits per base",

@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from safetensors.torch import load_file
 from tensorboardX.proto.event_pb2 import Event
 
 import janusdna
-from janusdna_cli import run_directory
+from janusdna_cli.training import run_directory
 
 SIZES = {
     "hidden_size": 16,
@@ -74,10 +75,17 @@ def options(place: Path, run: str, **changes: object) -> list[str]:
     return ["pretrain", "--shift", *(word for pair in given for word in pair)]
 
 
-def janusdna_process(words: list[str], *launcher: str) -> subprocess.Popen:
+def janusdna_process(words: list[str], *launcher: str, env: dict[str, str] | None = None) -> subprocess.Popen:
     command = [sys.executable, *launcher, "-m", "janusdna_cli", *words]
-    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"} | (env or {})
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def wait_for_lines(run: Path, process: subprocess.Popen, count: int) -> None:
+    """Until the metrics have so many lines, or the process has ended."""
+    path = run / "metrics.jsonl"
+    while process.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= count):
+        time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +188,7 @@ def test_killed_at_any_step_and_resumed_the_weights_are_the_same(place: Path, wh
     run = place / "killed"
     for last in sorted(random.sample(range(7, STEPS - 2), 2)):
         process = janusdna_process([*options(place, "killed"), "--resume"])
-        while process.poll() is None and not (run / "metrics.jsonl").exists():
-            time.sleep(0.02)
-        while process.poll() is None and len((run / "metrics.jsonl").read_bytes().splitlines()) < last:
-            time.sleep(0.005)
+        wait_for_lines(run, process, last)
         process.kill()
         process.communicate()
     process = janusdna_process([*options(place, "killed"), "--resume"])
@@ -200,10 +205,7 @@ def test_a_signal_writes_a_checkpoint_first(place: Path, whole: Path, number: in
     run = place / f"signalled-{number}"
     words = [*options(place, run.name, checkpoint_every=1000), "--resume"]
     process = janusdna_process(words)
-    while process.poll() is None and not (run / "metrics.jsonl").exists():
-        time.sleep(0.02)
-    while process.poll() is None and len((run / "metrics.jsonl").read_bytes().splitlines()) < 5:
-        time.sleep(0.005)
+    wait_for_lines(run, process, 5)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
@@ -214,6 +216,25 @@ def test_a_signal_writes_a_checkpoint_first(place: Path, whole: Path, number: in
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert same(weights(run), weights(whole))
+
+
+def test_a_signal_stops_all_processes_at_the_same_step(place: Path) -> None:
+    run = place / "stopped"
+    words = options(place, "stopped", checkpoint_every=1000, threads=1, max_steps=1000)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+    ranks = [
+        janusdna_process(words, env={"RANK": str(rank), "LOCAL_RANK": str(rank)} | where) for rank in (0, 1)
+    ]
+    wait_for_lines(run, ranks[0], 5)
+    ranks[1].send_signal(signal.SIGTERM)
+    said = [process.communicate(timeout=60)[1] for process in ranks]
+    assert [process.returncode for process in ranks] == [130, 130], said
+    stopped = int(re.search(r"stopped after step (\d+)", said[0])[1])
+    assert [path.name for path in (run / "checkpoints").iterdir()] == [f"step-{stopped}"]
+    assert said[1].splitlines() == ["janusdna: interrupted"]
 
 
 def test_two_processes_make_the_curve_of_one(place: Path, whole: Path) -> None:
@@ -369,7 +390,7 @@ def test_init_takes_a_reference_checkpoint(shared: Path, place: Path, work) -> N
             ">one\nACGT\n>two\nACGTA\n",
             "its longest contig has 5 bases, expected at least a window of 64; lower --length",
         ),
-        (f">one\n{'N' * 5000}\n", "1,000 windows in a row hold more than 50% other than A, C, G and T"),
+        (f">one\n{'N' * 5000}\n", "50% other than A, C, G and T, or letters that are not DNA"),
     ],
 )
 def test_a_genome_that_is_of_no_use(place: Path, work, text, message) -> None:

@@ -23,18 +23,18 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import choose_kernels
 from janusdna.reader import resolve_dtype
 from janusdna.training import Report, Trainer
-from janusdna_cli.corpus import Corpus
 from janusdna_cli.distributed import Ranks
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Splits
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.metrics_log import MetricsLog, training_line, validation_line
-from janusdna_cli.micro_batches import Batching, Step, steps, validation
-from janusdna_cli.pretrain_settings import PretrainSettings, trained_length
 from janusdna_cli.progress import format_bases
-from janusdna_cli.run_directory import Progress, RunDirectory, Saved
-from janusdna_cli.training_display import format_duration, training_display
-from janusdna_cli.training_memory import micro_batch_bases, needs_recomputing
+from janusdna_cli.training.corpus import Corpus
+from janusdna_cli.training.display import format_duration, training_display
+from janusdna_cli.training.memory import micro_batch_bases, needs_recomputing
+from janusdna_cli.training.metrics_log import MetricsLog, training_line, validation_line
+from janusdna_cli.training.micro_batches import Batching, Step, steps, validation
+from janusdna_cli.training.run_directory import Progress, RunDirectory, Saved
+from janusdna_cli.training.settings import PretrainSettings, trained_length
 
 __all__ = ["Genome", "PretrainSummary", "TrainingRun"]
 
@@ -91,7 +91,7 @@ class TrainingRun:
         genome: Where windows come from.
         folder: Where it writes.
         ranks: This process and the others.
-        proceed: Called between micro-batches; raises KeyboardInterrupt when it should stop.
+        stopped: Whether it should end, as soon as nothing is lost by it.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class TrainingRun:
         genome: Genome,
         folder: RunDirectory,
         ranks: Ranks,
-        proceed: Callable[[], None],
+        stopped: Callable[[], bool],
     ) -> None:
         length = trained_length(config)
         self._settings, self._config, self._folder, self._ranks = settings, config, folder, ranks
-        self._proceed = proceed
+        self._stopped = stopped
         self._recipe = settings.recipe(length)
         self._dtype = resolve_dtype(settings.dtype, ranks.device)
         self._lanes = min(torch.get_num_threads(), _MOST_LANES) if ranks.device.type == "cpu" else 1
@@ -114,6 +114,7 @@ class TrainingRun:
         self._validates = bool(settings.valid_every and self._held_out.places)
         self._batching = self._share_out(length)
         self._bases = self._batching.windows * length
+        self._valid_windows = settings.most_valid_windows(length)
         self._progress = Progress()
         self._saved: int | None = None
 
@@ -138,7 +139,13 @@ class TrainingRun:
         )
 
     def begin(self, start: Checkpoint | None, saved: Saved | None) -> None:
-        """Make the network: fresh, from the weights to start with, or as it was saved."""
+        """Make the network: fresh, from the weights to start with, or as it was saved.
+
+        Raises:
+            InputError: If nothing that is held out can be read.
+        """
+        if self._validates:
+            next(self._held_out.held_out(self._valid_windows))
         self._trainer = Trainer(
             self._network(start if saved is None else saved.model),
             self._recipe,
@@ -187,9 +194,9 @@ class TrainingRun:
                 self._steps()
             except KeyboardInterrupt:
                 self._checkpoint()
-                self._say("stopped after step %s; --resume goes on from there", f"{self._progress.step:,}")
+                logger.info("stopped after step %s; --resume goes on from there", f"{self._progress.step:,}")
                 raise
-        self._say("%s", self._outcome())
+        logger.info("%s", self._outcome())
         return PretrainSummary(self._folder.model, self._progress)
 
     def _steps(self) -> None:
@@ -201,7 +208,18 @@ class TrainingRun:
             self._after_step()
             began = time.monotonic()
 
+    def _stop_together(self) -> None:
+        """End the run where any process was told to: none must wait for one that is gone."""
+        if self._ranks.any(self._stopped()):
+            raise KeyboardInterrupt
+
+    def _proceed(self) -> None:
+        """Between micro-batches, which every process has a different number of, one alone may end."""
+        if self._ranks.count == 1 and self._stopped():
+            raise KeyboardInterrupt
+
     def _make(self, step: Step) -> Report:
+        self._stop_together()
         try:
             return self._trainer.step(step.micro_batches, step.number, self._proceed)
         except TrainingError as error:
@@ -246,8 +264,9 @@ class TrainingRun:
             self._checkpoint()
 
     def _validate(self) -> None:
-        most = self._settings.most_valid_windows(trained_length(self._config))
-        report = self._trainer.evaluate(validation(self._held_out, self._batching, most), self._proceed)
+        self._stop_together()
+        held_out = validation(self._held_out, self._batching, self._valid_windows)
+        report = self._trainer.evaluate(held_out, self._proceed)
         step, best = self._progress.step, self._progress.best_bits_per_base
         is_best = best is None or report.bits_per_base < best
         self._progress = dataclasses.replace(self._progress, validated=step)
@@ -297,7 +316,7 @@ class TrainingRun:
     def _announce(self) -> None:
         total, activated = self._trainer.network.parameter_counts()
         kernels, where = self._trainer.network.kernels, self._ranks.device
-        self._say(
+        logger.info(
             "%s parameters, %s activated, on %s in %s, scan by %s; %s windows of %s bases to train on, "
             "%s held out; %s steps of %s bases",
             f"{total:,}", f"{activated:,}", where, str(self._dtype).removeprefix("torch."), kernels.scan.name,
@@ -305,9 +324,9 @@ class TrainingRun:
             f"{self._held_out.places:,}", f"{self._recipe.max_steps:,}", f"{self._bases:,}",
         )  # fmt: skip
         if self._progress.step:
-            self._say("going on after step %s", f"{self._progress.step:,}")
+            logger.info("going on after step %s", f"{self._progress.step:,}")
         if not self._validates:
-            self._say("nothing is validated: %s will be the last model, not the best", self._folder.model)
+            logger.info("nothing is validated: %s will be the last model, not the best", self._folder.model)
 
     def _outcome(self) -> str:
         progress = self._progress
@@ -320,10 +339,6 @@ class TrainingRun:
                 f"best {progress.best_bits_per_base:.4f} bits per base, after step {progress.best_step:,}"
             )
         return f"{', '.join(parts)} -> {self._folder.model}"
-
-    def _say(self, message: str, *facts: object) -> None:
-        if self._ranks.is_first:
-            logger.info(message, *facts)
 
 
 def _place(window: Window) -> str:

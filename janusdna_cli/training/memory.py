@@ -11,10 +11,10 @@ __all__ = ["bytes_per_base", "micro_batch_bases", "needs_recomputing"]
 
 # Measured on a CPU at d = 32 to 144 (benchmarks/training_memory.py): float32 values kept for the way back, of
 # a base in a layer of both streams, per channel of the residual stream; and those of the fusion and the head.
-_VALUES_PER_LAYER = 60
+_VALUES_PER_LAYER = 65
 _VALUES_BESIDE = 120
 # With layers computed again: what lies between them, and one of them whole.
-_VALUES_BETWEEN = 2
+_VALUES_BETWEEN = 6
 # Few enough bases that a step's products stay in the caches, and calls do not count.
 _CPU_BASES = 8192
 _MOST_CUDA_BASES = 1 << 18

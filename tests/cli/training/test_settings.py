@@ -13,10 +13,10 @@ import torch
 from janusdna import ConfigError, ModelConfig
 from janusdna.training import Recipe
 from janusdna_cli.commands.pretrain import pretrain
-from janusdna_cli.corpus import CorpusSettings
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.pretrain_settings import PretrainSettings
+from janusdna_cli.training.corpus import CorpusSettings
+from janusdna_cli.training.settings import PretrainSettings
 
 SIZES = {"hidden_size": 16, "intermediate_size": 32, "fusion_scale_width": 32, "trained_length": 64}
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 from tensorboardX import SummaryWriter
 
 from janusdna.training import Report
-from janusdna_cli.metrics import EXPERT_USAGE, METRICS_FILE, STEP
+from janusdna_cli.training.metrics import EXPERT_USAGE, METRICS_FILE, STEP
 
 __all__ = ["MetricsLog", "training_line", "validation_line"]
 

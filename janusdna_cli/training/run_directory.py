@@ -29,7 +29,7 @@ from torch import Tensor
 from janusdna.checkpoint import Checkpoint, read_json, read_native, save
 from janusdna.errors import CheckpointError
 from janusdna_cli.errors import InputError
-from janusdna_cli.metrics import METRICS_FILE
+from janusdna_cli.training.metrics import METRICS_FILE
 
 __all__ = ["Progress", "RunDirectory", "Saved"]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from janusdna.objectives import Example, Objective, make_example
 from janusdna_cli.ahead import ahead
-from janusdna_cli.corpus import Corpus, Sample
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.training.corpus import Corpus, Sample
 
 __all__ = ["Batching", "Step", "steps", "validation"]
 

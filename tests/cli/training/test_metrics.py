@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from janusdna_cli.errors import InputError, RecordError
-from janusdna_cli.metrics import METRICS_FILE, TRAINING_FIELDS, VALIDATION_FIELDS, read_metrics
+from janusdna_cli.training.metrics import METRICS_FILE, TRAINING_FIELDS, VALIDATION_FIELDS, read_metrics
 
 STEP_1 = (
     '{"step": 1, "loss": 1.39, "bits_per_base": 1.98, "accuracy": 0.27, "aux_loss": 0.81, "lr": 0.0008, '

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from janusdna.objectives import OBJECTIVES, Example, make_example
-from janusdna_cli.corpus import Corpus, CorpusSettings
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.micro_batches import Batching, Step, steps, validation
+from janusdna_cli.training.corpus import Corpus, CorpusSettings
+from janusdna_cli.training.micro_batches import Batching, Step, steps, validation
 
 LENGTH = 16
 

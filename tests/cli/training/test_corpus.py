@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from janusdna_cli import corpus as corpus_module
-from janusdna_cli.corpus import Corpus, CorpusSettings, Sample, shuffled
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.training import corpus as corpus_module
+from janusdna_cli.training.corpus import Corpus, CorpusSettings, Sample, shuffled
 
 IDS = {"A": 7, "C": 8, "G": 9, "T": 10}
 PAD = 4

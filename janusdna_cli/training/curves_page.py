@@ -22,7 +22,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from janusdna_cli.metrics import Metrics, Series
+from janusdna_cli.training.metrics import Metrics, Series
 
 __all__ = ["MOST_RUNS", "Run", "draw_runs", "save_page", "smoothed", "thinned"]
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Display
 
-from janusdna_cli.metrics_log import Line
 from janusdna_cli.progress import format_bases
+from janusdna_cli.training.metrics_log import Line
 
 __all__ = ["TrainingDisplay", "format_duration", "training_display"]
 
