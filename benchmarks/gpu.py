@@ -23,6 +23,7 @@ from dataclasses import replace
 from functools import partial
 
 import made_up
+import numpy as np
 import torch
 from gpu_checks import available, run_checks
 from measure import Row, arguments, operations, report
@@ -30,10 +31,11 @@ from torch import Tensor
 
 from janusdna import PRESETS, Model, ModelConfig
 from janusdna.nn.model import JanusDNA
-from janusdna.objectives import prediction_loss, router_loss
+from janusdna.objectives import Example
 from janusdna.ops import flex
 from janusdna.ops.backends import REFERENCE, Kernel, choose_kernels
 from janusdna.tokens import ACGT
+from janusdna.training import Recipe, Trainer
 
 LENGTHS = (1024, 8192, 131_072, 1_048_576)
 TRAINING = (1024, 131_072)
@@ -261,17 +263,19 @@ def traffic(config: ModelConfig) -> float:
 
 
 def train(bench: Bench, preset: str, config: ModelConfig, length: int) -> list[Row]:
-    """Forward and backward under autocast, weights in float32: this package, then the plain composition."""
+    """Steps under autocast, weights in float32: this package, then the plain composition."""
     count = bench.rows(length, TRAINING_SHARE)
     kernels = choose_kernels(torch.device("cuda"), torch.bfloat16, states=config.state_size)
     torch.manual_seed(0)
     ours = JanusDNA(config, kernels).to(bench.device)
-    ids = torch.randint(7, 11, (count, length), device=bench.device)
+    ids = np.random.default_rng(0).integers(7, 11, (count, length)).astype(np.uint8)
+    example = Example(ids, ids, np.ones(ids.shape, np.float32))
     found: list[Row] = []
     for name, network in (("janusdna", ours), ("plain", copy.deepcopy(ours))):
         if name == "plain":
             network = plain(network).requires_grad_(True)
-        seconds, peak, why = bench.run(partial(step, network, ids))
+        trainer = Trainer(network, Recipe(), compute_dtype=torch.bfloat16)
+        seconds, peak, why = bench.run(partial(trainer.step, [example], 1))
         rate = count * length / seconds if seconds else None
         before = found[0]["tokens/s"] if found else None
         found.append(
@@ -286,15 +290,6 @@ def train(bench: Bench, preset: str, config: ModelConfig, length: int) -> list[R
             }
         )
     return found
-
-
-def step(network: JanusDNA, ids: Tensor) -> None:
-    """One forward and backward pass."""
-    network.zero_grad()
-    with torch.autocast(ids.device.type, torch.bfloat16):
-        prediction = network(ids)
-        loss = prediction_loss(prediction.logits, ids) + router_loss(prediction, 0.2)
-    loss.backward()
 
 
 def fusions(bench: Bench, config: ModelConfig, length: int) -> list[Row]:

@@ -9,6 +9,7 @@ from janusdna.config import ModelConfig
 from janusdna_cli.embedding import RegionStatus
 from janusdna_cli.genome.alleles import Status
 from janusdna_cli.tables import VARIANT_SCHEMA, embedding_schema
+from janusdna_cli.training.metrics import EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -84,6 +85,14 @@ def test_the_fields_of_config_json_are_named():
         "model",
     ]
     assert "trained_length" in ModelConfig.__dataclass_fields__
+
+
+def test_the_fields_of_the_metrics_are_those_that_are_written():
+    step, validation = (
+        names(section("formats.md", heading)) for heading in ("A step's line", "A validation's line")
+    )
+    assert step == ["step", *TRAINING_FIELDS]
+    assert validation == ["step", *VALIDATION_FIELDS, EXPERT_USAGE]
 
 
 @pytest.mark.parametrize("package", ["janusdna_cli", "models/janusdna", "benchmarks"])
