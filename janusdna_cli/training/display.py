@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Display
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from janusdna_cli.progress import format_bases
 from janusdna_cli.training.metrics_log import Line
@@ -26,24 +27,30 @@ class TrainingDisplay:
     """Takes the lines of the metrics.
 
     Args:
-        display: The live one, or None.
+        live: What is shown on a terminal, or None.
         last: Steps in all.
         done: Steps made before.
     """
 
-    def __init__(self, display: Display | None, last: int, done: int) -> None:
-        self._display = display
+    def __init__(self, live: Live | None, last: int, done: int) -> None:
+        self._live = live
         self._last = last
         self._done = done
         self._began = time.monotonic()
         self._said = -_SECONDS_BETWEEN_LINES
-        if display is not None:
-            self._task = display.add_task("Training", total=last, completed=done, state="")
+        self._bar = Progress(
+            TextColumn("{task.completed:,}/{task.total:,} steps"),
+            BarColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("left"),
+        )
+        self._task = self._bar.add_task("", total=last, completed=done)
 
     def step(self, line: Line) -> None:
         """A step was made."""
-        if self._display is not None:
-            self._display.update(self._task, completed=line["step"], state=_state(line))
+        if self._live is not None:
+            self._bar.update(self._task, completed=line["step"])
+            self._live.update(Group(self._bar, Text(_state(line))))
             return
         now = time.monotonic()
         if now - self._said >= _SECONDS_BETWEEN_LINES or line["step"] == self._last:
@@ -67,15 +74,8 @@ def training_display(last: int, done: int, *, quiet: bool) -> Iterator[TrainingD
     if quiet or not sys.stderr.isatty():
         yield TrainingDisplay(None, last, done)
         return
-    columns = (
-        TextColumn("{task.completed:,}/{task.total:,} steps"),
-        BarColumn(),
-        TextColumn("{task.fields[state]}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Display(*columns, console=Console(stderr=True), redirect_stdout=False) as display:
-        yield TrainingDisplay(display, last, done)
+    with Live(console=Console(stderr=True), redirect_stdout=False) as live:
+        yield TrainingDisplay(live, last, done)
 
 
 def _state(line: Line) -> str:
