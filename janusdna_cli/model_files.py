@@ -10,14 +10,13 @@ from typing import Any
 import torch
 
 from janusdna import PRESETS, ModelConfig
-from janusdna.checkpoint import CONFIG_NAME, build, save
+from janusdna.cache import cache_folder
+from janusdna.checkpoint import CONFIG_NAME, build, read_config, save
 from janusdna.nn.model import JanusDNA
-from janusdna.reader import open_checkpoint
+from janusdna.reader import find_pulled, open_checkpoint
 from janusdna_cli.errors import InputError
 
 __all__ = ["convert_checkpoint", "describe", "describe_known"]
-
-_PUBLISHED = "doi:10.7910/DVN/HDT0RN"
 
 logger = logging.getLogger(__name__)
 
@@ -43,26 +42,36 @@ def convert_checkpoint(
 
 def describe(model: str) -> str:
     """Facts of a model that is here, or of a preset, a line each."""
-    if model in PRESETS and not Path(model).exists():
+    pulled = None if Path(model).exists() else find_pulled(model)
+    if model in PRESETS and not Path(model).exists() and pulled is None:
         return _lines({"name": f"{model} (a preset; no weights)"} | _sizes(PRESETS[model]))
     found = open_checkpoint(model)
     build(found)
-    return _lines({"name": found.name} | _sizes(found.config) | {"sha256": found.sha256} | found.provenance)
+    place = {} if pulled is None else {"directory": pulled}
+    identity = {"sha256": found.sha256} | found.provenance
+    return _lines({"name": found.name} | place | _sizes(found.config) | identity)
 
 
 def describe_known() -> str:
-    """One line a published size."""
-    header = f"{'name':<22}{'d':>5}{'trained on':>12}{'parameters':>13}{'activated':>12}  weights"
+    """One line a published size, and one a further model that was pulled."""
+    header = f"{'name':<24}{'d':>5}{'trained on':>12}{'parameters':>13}{'activated':>12}  weights"
+    pulled = {folder.name: folder for folder in sorted(cache_folder().glob("models/*")) if _is_here(folder)}
     lines = [header]
-    for name, config in PRESETS.items():
+    for name in PRESETS | pulled:
+        config = read_config(pulled[name]) if name in pulled else PRESETS[name]
         total, activated = _counts(config)
-        length = f"{config.trained_length:,}"
-        lines.append(f"{name:<22}{config.hidden_size:>5}{length:>12}{total:>13,}{activated:>12,}  none here")
+        length = "unknown" if config.trained_length is None else f"{config.trained_length:,}"
+        place = pulled.get(name, "none here")
+        lines.append(f"{name:<24}{config.hidden_size:>5}{length:>12}{total:>13,}{activated:>12,}  {place}")
     lines.append(
-        f"Published weights ({_PUBLISHED}): download a last.ckpt with its model_config.json, then "
-        "`janusdna models convert last.ckpt -o DIR --length N` and `--model DIR`."
+        "`janusdna models pull NAME` fetches the authors' weights, NAME-mlp those with the final MLP; then "
+        "`--model NAME`. By hand: `janusdna models convert`."
     )
     return "\n".join(lines)
+
+
+def _is_here(folder: Path) -> bool:
+    return find_pulled(folder.name) is not None
 
 
 def _sizes(config: ModelConfig) -> dict[str, Any]:

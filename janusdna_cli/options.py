@@ -89,10 +89,10 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        metavar="PATH",
+        metavar="NAME|PATH",
         envvar="JANUSDNA_MODEL",
         show_default=False,
-        help="A model's directory, or a reference last.ckpt beside its model_config.json.",
+        help="A model's directory, a pulled model's name, or a reference last.ckpt and its configuration.",
     ),
 ]
 

@@ -4,14 +4,21 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.progress import Progress as Display
 
-__all__ = ["Progress", "configure_logging", "format_bases", "format_summary", "progress"]
+__all__ = ["Progress", "configure_logging", "download_progress", "format_bases", "format_summary", "progress"]
 
 _LOGGERS = ("janusdna", "janusdna_cli")
 
@@ -119,6 +126,29 @@ def progress(description: str, total: int | None, unit: str, *, quiet: bool = Fa
     # Standard output carries data: rich must not put itself in its place.
     with Display(*columns, console=Console(stderr=True), redirect_stdout=False) as display:
         yield Progress(display, description, total, unit)
+
+
+@contextmanager
+def download_progress(
+    description: str, total: int | None, *, quiet: bool = False
+) -> Iterator[Callable[[int], None]]:
+    """Shows how much of a file is there, on standard error where that is a terminal.
+
+    Args:
+        description: What is being fetched.
+        total: Its size in bytes, or None when nobody knows.
+        quiet: Show nothing.
+
+    Yields:
+        What is called with the number of bytes there so far.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Display(*columns, console=Console(stderr=True), redirect_stdout=False) as display:
+        task = display.add_task(description, total=total)
+        yield lambda done: display.update(task, completed=done)
 
 
 def format_bases(bases: float) -> str:

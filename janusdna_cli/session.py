@@ -60,7 +60,7 @@ class ModelSettings:
     """How to read, whatever is read.
 
     Attributes:
-        model: A directory or a reference checkpoint.
+        model: A directory, a pulled model's name, or a reference checkpoint.
         window: Bases of context; None for the length the model was trained on.
         both_strands: Average over both strands.
         device: "auto", "cpu", "cuda" or "cuda:i".
@@ -182,7 +182,8 @@ def open_model(settings: ModelSettings) -> Model:
     if settings.model is None:
         raise InputError(
             "no model: this version of janusdna brings none along; pass --model or set JANUSDNA_MODEL "
-            "(`janusdna demo DIR` makes an untrained one to try the commands with)"
+            "(`janusdna models pull NAME` fetches a published one, `janusdna demo DIR` makes an untrained "
+            "one to try the commands with)"
         )
     if settings.threads is not None:
         set_threads(settings.threads)

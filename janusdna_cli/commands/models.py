@@ -1,4 +1,4 @@
-"""`janusdna models list | convert | info`."""
+"""`janusdna models list | pull | convert | info`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +10,63 @@ from janusdna_cli.progress import configure_logging
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Models: the known ones, converting published weights, what a file holds.")
+app = typer.Typer(
+    help="Models: the known ones, fetching and converting published weights, what a file holds."
+)
 
 
 @app.command("list")
 def list_models() -> None:
-    """List the published sizes and whether their weights are here.
+    """List the published sizes and whether, and where, their weights are here.
 
     Example: janusdna models list
     """
     from janusdna_cli.model_files import describe_known
 
     typer.echo(describe_known())
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A published model, as `models list` names it.")
+    ] = None,
+    list_files: Annotated[
+        bool, typer.Option("--list", help="Print the files of the authors' dataset, and fetch nothing.")
+    ] = False,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file",
+            metavar="PATH-IN-DATASET",
+            show_default="told by their names",
+            help="Which file of the dataset holds the weights: a checkpoint or an archive.",
+        ),
+    ] = None,
+    keep_download: Annotated[
+        bool, typer.Option("--keep-download", help="Keep the download beside the converted model.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Fetch and convert it again though it is here.")
+    ] = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fetch the authors' weights once, verify and convert them; then --model NAME finds them.
+
+    They go to $XDG_CACHE_HOME/janusdna/models/NAME (~/.cache/janusdna/models/NAME). A download that broke off
+    is continued. HTTPS_PROXY is honoured; JANUSDNA_DATAVERSE names another server than Harvard's.
+
+    Example: janusdna models pull janusdna-32
+    """
+    if (name is None) != list_files:
+        raise typer.BadParameter("expected either the NAME of a published model, or --list")
+    configure_logging(quiet=quiet)
+    from janusdna_cli.published import describe_dataset, pull_model
+
+    if name is None:
+        typer.echo(describe_dataset())
+    else:
+        pull_model(name, file=file, overwrite=overwrite, keep_download=keep_download, quiet=quiet)
 
 
 @app.command()

@@ -8,7 +8,6 @@ of the same name, and neither names a line reliably; so a file is checked before
 import hashlib
 import logging
 import os
-import tempfile
 import uuid
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pyfaidx
 import pysam
 from pysam.utils import SamtoolsError
 
+from janusdna.cache import cache_folder
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fai import FastaIndex, agrees
 from janusdna_cli.genome.fasta_layout import check_layout
@@ -76,16 +76,7 @@ def cache_stem(path: str) -> Path:
     file = Path(path).resolve()
     status = file.stat()
     state = os.fsencode(f"{file}|{status.st_size}|{status.st_mtime_ns}")
-    return _cache_folder() / "janusdna" / "fasta" / f"{file.name}.{hashlib.sha256(state).hexdigest()[:16]}"
-
-
-def _cache_folder() -> Path:
-    if chosen := os.environ.get("XDG_CACHE_HOME"):
-        return Path(chosen)
-    try:
-        return Path.home() / ".cache"
-    except RuntimeError:  # a user without a home, as in some containers
-        return Path(tempfile.gettempdir())
+    return cache_folder() / "fasta" / f"{file.name}.{hashlib.sha256(state).hexdigest()[:16]}"
 
 
 def _build(path: str, beside: FastaIndex, cached: FastaIndex) -> FastaIndex:

@@ -22,7 +22,7 @@ from janusdna.errors import CheckpointError, ConfigError
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels
 
-__all__ = ["CONFIG_NAME", "WEIGHTS_NAME", "Checkpoint", "build", "read_native", "save"]
+__all__ = ["CONFIG_NAME", "WEIGHTS_NAME", "Checkpoint", "build", "read_config", "read_native", "save"]
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -77,16 +77,7 @@ def read_native(directory: Path) -> Checkpoint:
     Raises:
         CheckpointError: If a file is missing, damaged or not what its name says.
     """
-    path = directory / CONFIG_NAME
-    description = read_json(path)
-    if description.get("format") != _FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path}: format is {description.get('format')!r}: this version reads {_FORMAT_VERSION}"
-        )
-    try:
-        config = ModelConfig.from_dict(description["model"])
-    except (ConfigError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: {error}") from None
+    description, config = _read_description(directory)
     weights = directory / WEIGHTS_NAME
     tensors = _read_tensors(weights)
     digest = file_sha256(weights)
@@ -97,6 +88,28 @@ def read_native(directory: Path) -> Checkpoint:
         )
     name = str(description.get("name", directory.name))
     return Checkpoint(name, config, tensors, digest, dict(description.get("provenance", {})))
+
+
+def read_config(directory: Path) -> ModelConfig:
+    """The sizes of what `save` wrote, without its weights.
+
+    Raises:
+        CheckpointError: If the configuration is missing or damaged.
+    """
+    return _read_description(directory)[1]
+
+
+def _read_description(directory: Path) -> tuple[dict[str, Any], ModelConfig]:
+    path = directory / CONFIG_NAME
+    description = read_json(path)
+    if description.get("format") != _FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: format is {description.get('format')!r}: this version reads {_FORMAT_VERSION}"
+        )
+    try:
+        return description, ModelConfig.from_dict(description["model"])
+    except (ConfigError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def build(checkpoint: Checkpoint, kernels: Kernels = REFERENCE) -> JanusDNA:

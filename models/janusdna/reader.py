@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from janusdna import tokens
+from janusdna.cache import model_folder
 from janusdna.checkpoint import CONFIG_NAME as NATIVE_CONFIG
 from janusdna.checkpoint import Checkpoint, build, read_native
-from janusdna.config import ModelConfig
+from janusdna.config import PRESETS, ModelConfig
 from janusdna.errors import BackendError, CheckpointError, SequenceError
 from janusdna.nn.edits import Edit
 from janusdna.nn.graphs import GraphedPasses
@@ -23,7 +24,16 @@ from janusdna.nn.model import JanusDNA, Prediction
 from janusdna.ops.backends import Kernels, choose_kernels
 from janusdna.reference_checkpoint import read_reference
 
-__all__ = ["Model", "ModelInfo", "Reading", "load", "open_checkpoint", "resolve_device", "resolve_dtype"]
+__all__ = [
+    "Model",
+    "ModelInfo",
+    "Reading",
+    "find_pulled",
+    "load",
+    "open_checkpoint",
+    "resolve_device",
+    "resolve_dtype",
+]
 
 _DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 _REFERENCE_NAME = "last.ckpt"
@@ -164,8 +174,8 @@ def load(
     """Load a model by what `--model` takes.
 
     Args:
-        name: A directory with `config.json` and `model.safetensors`, or a reference checkpoint or
-            the directory that holds one.
+        name: A directory with `config.json` and `model.safetensors`, a reference checkpoint or the
+            directory that holds one; where there is no such path, the name of a pulled model.
         device: "auto", "cpu", "cuda" or "cuda:i".
         dtype: "auto" (bfloat16 on a GPU that has it, else float32), "float32", "bfloat16" or "float64".
         kv_dtype: What the fusion's keys and values of a window are kept in; "auto" is `dtype`.
@@ -186,7 +196,7 @@ def load(
 
 
 def open_checkpoint(name: str | Path) -> Checkpoint:
-    """The weights that `name` means, in whichever of the known formats.
+    """The weights that `name` means, in whichever of the known formats: a path first, then a pulled model.
 
     Raises:
         CheckpointError: If there are none.
@@ -200,7 +210,19 @@ def open_checkpoint(name: str | Path) -> Checkpoint:
         return read_reference(path / _REFERENCE_NAME)
     if path.is_dir():
         raise CheckpointError(f"{path}: neither {NATIVE_CONFIG} nor {_REFERENCE_NAME} is in this directory")
+    if pulled := find_pulled(str(name)):
+        return read_native(pulled)
+    if str(name).removesuffix("-mlp") in PRESETS:
+        raise CheckpointError(
+            f"{name}: its weights are not here; fetch them once with: janusdna models pull {name}"
+        )
     raise CheckpointError(f"{path}: no model of this name, and no such file or directory")
+
+
+def find_pulled(name: str) -> Path | None:
+    """The directory of the pulled model that is called `name`; None where there is none."""
+    folder = model_folder(name)
+    return folder if folder is not None and (folder / NATIVE_CONFIG).is_file() else None
 
 
 def resolve_device(device: str) -> torch.device:

@@ -1,9 +1,10 @@
 """Reads the checkpoints of the reference implementation: `last.ckpt` beside `model_config.json`.
 
-The architecture is told from the state dict: mid attention, experts, final MLP, every size that a
-shape shows. The configuration is asked only for what no shape shows (heads, experts a token, the
-fusion's padded width, the norms' epsilon, the auxiliary coefficient); it has quirks: a
-`vocab_size` of 12 that is 16 rows, an `attn_layer_offset` of 100 that means no attention layer.
+Published ones are called `NAME.ckpt` and `NAME_model_config.json`. The architecture is told from the
+state dict: mid attention, experts, final MLP, every size that a shape shows. The configuration is asked
+only for what no shape shows (heads, experts a token, the fusion's padded width, the norms' epsilon, the
+auxiliary coefficient); it has quirks: a `vocab_size` of 12 that is 16 rows, an `attn_layer_offset` of
+100 that means no attention layer.
 
 Source: github.com/Qihao-Duan/JanusDNA at 697b96e and 03cd86e.
 """
@@ -27,6 +28,8 @@ __all__ = ["CONFIG_NAME", "read_reference", "rename"]
 CONFIG_NAME = "model_config.json"
 
 _ROOT = "model."
+# Lightning keeps its counters of tokens beside the weights: `train_torchmetrics.num_tokens.count`.
+_COUNTER = re.compile(r"(train|val|test)_torchmetrics\.")
 _STREAMS = {"fwd": "forward_stream", "rev": "backward_stream", "bwd": "backward_stream"}
 _LAYER = re.compile(r"model\.layers\.(?P<layer>\d+)\.(?P<kind>mamba_module|attn)\.(?P<rest>.+)")
 _EXPERT = re.compile(r"(?P<stem>.+\.feed_forward)\.experts\.(?P<expert>\d+)\.(?P<leaf>\w+)\.weight")
@@ -63,14 +66,15 @@ def read_reference(path: Path, config_path: Path | None = None, *, length: int |
 
     Args:
         path: The Lightning checkpoint.
-        config_path: Its configuration; None for `model_config.json` in the same folder.
+        config_path: Its configuration; None for the one in the same folder: `NAME_model_config.json`
+            for `NAME.ckpt`, else `model_config.json`.
         length: Window the model was trained on, in bases, where somebody knows.
 
     Raises:
         CheckpointError: If a file is missing, damaged or of another architecture.
     """
     state = _state_dict(path)
-    settings = _settings(config_path or path.parent / CONFIG_NAME)
+    settings = _settings(config_path or _config_beside(path))
     tensors = _stack_experts({rename(key): tensor for key, tensor in state.items()}, path)
     tensors = _join_gates(_share_projections(tensors, path))
     config = _configuration(tensors, settings, path, length)
@@ -115,7 +119,12 @@ def _state_dict(path: Path) -> dict[str, Tensor]:
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             raise CheckpointError(f"{path}: state_dict entry {key!r} is no tensor")
-    return {key.removeprefix(_ROOT): value for key, value in state.items()}
+    return {key.removeprefix(_ROOT): value for key, value in state.items() if not _COUNTER.match(key)}
+
+
+def _config_beside(path: Path) -> Path:
+    named = path.with_name(f"{path.stem}_{CONFIG_NAME}")
+    return named if named.is_file() else path.with_name(CONFIG_NAME)
 
 
 def _settings(path: Path) -> dict[str, Any]:

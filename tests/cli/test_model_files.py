@@ -11,6 +11,11 @@ from janusdna import PRESETS
 CASES = ["tiny-midattn-mlp", "tiny-nomidattn-nomlp"]
 
 
+@pytest.fixture(autouse=True)
+def nothing_pulled(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def words(text):
     return {line.split("  ")[0]: line.split("  ", 1)[1].strip() for line in text.splitlines() if "  " in line}
 

@@ -229,6 +229,21 @@ class TestReference:
         assert "missing backward_stream.layers.0.mixer.D (48,)" in str(error.value)
         assert "unexpected model.novelty.weight (2, 3)" in str(error.value)
 
+    def test_counters_of_tokens_are_no_weights(self, golden: Path) -> None:
+        before = open_checkpoint(golden).tensors
+        counters = {
+            f"{part}_torchmetrics.num_tokens.count": torch.tensor(7) for part in ("train", "val", "test")
+        }
+        self._rewrite(golden, lambda state: state.update(counters))
+        build(open_checkpoint(golden))
+        assert open_checkpoint(golden).tensors.keys() == before.keys()
+
+    def test_published_files_find_each_other(self, golden: Path) -> None:
+        (golden / "last.ckpt").rename(golden / "24_with_midattn.ckpt")
+        (golden / "model_config.json").rename(golden / "24_with_midattn_model_config.json")
+        (golden / "24_without_midattn_model_config.json").write_text("{}")
+        assert open_checkpoint(golden / "24_with_midattn.ckpt").config.attention_layers == (4,)
+
     def test_half_a_final_mlp_is_an_error(self, golden: Path) -> None:
         self._rewrite(golden, lambda state: state.__delitem__("model.model.final_mlp.2.bias"))
         with pytest.raises(CheckpointError, match=r"missing final_mlp\.2\.bias \(24,\)"):
