@@ -1,6 +1,6 @@
 """How much memory does a step of training take, by width and window, and how fast is it?
 
-    python benchmarks/training_memory.py --windows 1024 16384 131072
+    python benchmarks/training_memory.py --windows 1024 8192
 
 One window at a time, forward and backward, as `janusdna pretrain` does, with the layers' activations kept
 and with `--recompute on`. What is measured is how far the process grows at its peak. Windows that would not
@@ -27,7 +27,7 @@ PRESETS = ("janusdna-32", "janusdna-72", "janusdna-144")
 def main() -> None:
     """Measure and report."""
     parser = arguments(__doc__, "training_memory")
-    parser.add_argument("--windows", type=int, nargs="*", default=(1024, 8192, 32_768))
+    parser.add_argument("--windows", type=int, nargs="*", default=(1024, 8192))
     parser.add_argument("--presets", nargs="*", default=PRESETS)
     options = parser.parse_args()
     rows = []

@@ -1,4 +1,4 @@
-"""Files and commands around JanusDNA: what `janusdna embed` and `janusdna score-variants` run.
+"""Files and commands around JanusDNA: what `janusdna embed`, `score-variants` and `pretrain` run.
 
 from janusdna_cli import ScoreSettings, score_variants
 score_variants(ScoreSettings(vcf="variants.vcf", fasta="genome.fa", model="model"))
@@ -10,14 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from janusdna_cli.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.pretraining import pretrain
     from janusdna_cli.scoring import ScoreSettings, score_variants
     from janusdna_cli.session import Summary
+    from janusdna_cli.training.run import PretrainSummary
+    from janusdna_cli.training.settings import PretrainSettings
 
-__all__ = ["EmbedSettings", "ScoreSettings", "Summary", "embed_regions", "score_variants"]
+__all__ = [
+    "EmbedSettings",
+    "PretrainSettings",
+    "PretrainSummary",
+    "ScoreSettings",
+    "Summary",
+    "embed_regions",
+    "pretrain",
+    "score_variants",
+]
 
 _HOMES = {
     "EmbedSettings": "embedding",
     "embed_regions": "embedding",
+    "PretrainSettings": "training.settings",
+    "PretrainSummary": "training.run",
+    "pretrain": "pretraining",
     "ScoreSettings": "scoring",
     "score_variants": "scoring",
     "Summary": "session",

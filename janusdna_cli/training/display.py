@@ -30,10 +30,12 @@ class TrainingDisplay:
         live: What is shown on a terminal, or None.
         last: Steps in all.
         done: Steps made before.
+        quiet: Say nothing.
     """
 
-    def __init__(self, live: Live | None, last: int, done: int) -> None:
+    def __init__(self, live: Live | None, last: int, done: int, *, quiet: bool) -> None:
         self._live = live
+        self._quiet = quiet
         self._last = last
         self._done = done
         self._began = time.monotonic()
@@ -48,6 +50,8 @@ class TrainingDisplay:
 
     def step(self, line: Line) -> None:
         """A step was made."""
+        if self._quiet:
+            return
         if self._live is not None:
             self._bar.update(self._task, completed=line["step"])
             self._live.update(Group(self._bar, Text(_state(line))))
@@ -61,6 +65,8 @@ class TrainingDisplay:
 
     def validation(self, line: Line, *, best: bool) -> None:
         """The model was validated."""
+        if self._quiet:
+            return
         logger.info(
             "step %s: held out: %.4f bits per base, accuracy %.4f%s",
             f"{line['step']:,}", line["valid_bits_per_base"], line["valid_accuracy"],
@@ -72,10 +78,10 @@ class TrainingDisplay:
 def training_display(last: int, done: int, *, quiet: bool) -> Iterator[TrainingDisplay]:
     """Shows a run on standard error: live where that is a terminal, unless told to be quiet."""
     if quiet or not sys.stderr.isatty():
-        yield TrainingDisplay(None, last, done)
+        yield TrainingDisplay(None, last, done, quiet=quiet)
         return
     with Live(console=Console(stderr=True), redirect_stdout=False) as live:
-        yield TrainingDisplay(live, last, done)
+        yield TrainingDisplay(live, last, done, quiet=False)
 
 
 def _state(line: Line) -> str:

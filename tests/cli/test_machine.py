@@ -37,7 +37,7 @@ def test_the_largest_window_follows_the_memory(work, monkeypatch):
     windows = []
     program = 800_000_000
     for free in (program - 1, program + (1 << 28), program + (1 << 29), 1 << 60):
-        monkeypatch.setattr(machine, "_free_memory", lambda device, free=free: free)
+        monkeypatch.setattr(machine, "free_memory", lambda device, free=free: free)
         text = facts(work.run("doctor", "--device", "cpu", "--model", work.model).stdout)["largest window"]
         windows.append(int(text.split()[1].replace(",", "")))
     assert windows[0] == 0
