@@ -200,13 +200,12 @@ def test_killed_at_any_step_and_resumed_the_weights_are_the_same(place: Path, wh
     assert timeless(run) == timeless(whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_writes_a_checkpoint_first(place: Path, whole: Path, number: int) -> None:
-    run = place / f"signalled-{number}"
+def test_a_signal_writes_a_checkpoint_first(place: Path, whole: Path) -> None:
+    run = place / "signalled"
     words = [*options(place, run.name, checkpoint_every=1000), "--resume"]
     process = janusdna_process(words)
     wait_for_lines(run, process, 5)
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     stopped = int(re.search(r"stopped after step (\d+); --resume goes on", said)[1])
@@ -229,7 +228,7 @@ def test_a_signal_stops_all_processes_at_the_same_step(place: Path) -> None:
         janusdna_process(words, env={"RANK": str(rank), "LOCAL_RANK": str(rank)} | where) for rank in (0, 1)
     ]
     wait_for_lines(run, ranks[0], 5)
-    ranks[1].send_signal(signal.SIGTERM)
+    ranks[1].send_signal(signal.SIGINT)
     said = [process.communicate(timeout=60)[1] for process in ranks]
     assert [process.returncode for process in ranks] == [130, 130], said
     stopped = int(re.search(r"stopped after step (\d+)", said[0])[1])
@@ -430,7 +429,7 @@ def test_plain_gzip_is_converted_once(place: Path, work) -> None:
 
 @pytest.mark.parametrize("objective", ["mlm", "clm"])
 def test_other_objectives_learn_too_and_say_so(place: Path, work, objective) -> None:
-    result = work.run(*options(place, objective, objective=objective))
+    result = work.run(*options(place, objective, objective=objective, max_steps=12))
     assert result.exit_code == 0, result.output
     made = [line["bits_per_base"] for line in metrics(place / objective) if "loss" in line]
     assert made[-1] < made[0]
