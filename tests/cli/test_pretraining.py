@@ -429,7 +429,7 @@ def test_plain_gzip_is_converted_once(place: Path, work) -> None:
 
 @pytest.mark.parametrize("objective", ["mlm", "clm"])
 def test_other_objectives_learn_too_and_say_so(place: Path, work, objective) -> None:
-    result = work.run(*options(place, objective, objective=objective, max_steps=12))
+    result = work.run(*options(place, objective, objective=objective))
     assert result.exit_code == 0, result.output
     made = [line["bits_per_base"] for line in metrics(place / objective) if "loss" in line]
     assert made[-1] < made[0]
