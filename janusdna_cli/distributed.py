@@ -58,6 +58,11 @@ class Ranks:
         """Whether any process says so; all must ask."""
         return flag if self.count == 1 else bool(self.total(torch.tensor(float(flag), device=self.device)))
 
+    def agree(self, number: int) -> bool:
+        """Whether all processes have the same number; all must ask."""
+        sum_of_all = self.total(torch.tensor(float(number), dtype=torch.float64, device=self.device))
+        return not self.any(float(sum_of_all) != self.count * number)
+
     def total(self, tensor: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
         if self.count > 1:

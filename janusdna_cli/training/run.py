@@ -142,8 +142,13 @@ class TrainingRun:
         """Make the network: fresh, from the weights to start with, or as it was saved.
 
         Raises:
-            InputError: If nothing that is held out can be read.
+            InputError: If nothing that is held out can be read, or processes see different folders.
         """
+        if not self._ranks.agree(0 if saved is None else saved.progress.step):
+            raise InputError(
+                f"{self._folder.path}: the processes find different checkpoints in it, expected one folder "
+                "that all machines see; put it on a shared file system"
+            )
         if self._validates:
             next(self._held_out.held_out(self._valid_windows))
         self._trainer = Trainer(

@@ -66,6 +66,9 @@ class ModelConfig:
             value = getattr(self, field.name)
             if field.type == "int" and (type(value) is not int or value < 1):
                 raise ConfigError(f"{field.name} is {value!r}: expected a positive whole number")
+        length = self.trained_length
+        if length is not None and (type(length) is not int or length < 1):
+            raise ConfigError(f"trained_length is {length!r}: expected a positive whole number or null")
         for name in ("expert_layers", "attention_layers"):
             layers = tuple(getattr(self, name))
             object.__setattr__(self, name, layers)

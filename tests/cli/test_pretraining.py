@@ -217,16 +217,20 @@ def test_a_signal_writes_a_checkpoint_first(place: Path, whole: Path) -> None:
     assert same(weights(run), weights(whole))
 
 
-def test_a_signal_stops_all_processes_at_the_same_step(place: Path) -> None:
-    run = place / "stopped"
-    words = options(place, "stopped", checkpoint_every=1000, threads=1, max_steps=1000)
+def two_processes(*words: list[str]) -> list[subprocess.Popen]:
+    """What `torchrun` starts, without it: each rank with its own command line."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
     where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port}
-    ranks = [
-        janusdna_process(words, env={"RANK": str(rank), "LOCAL_RANK": str(rank)} | where) for rank in (0, 1)
-    ]
+    ranks = ({"RANK": str(rank), "LOCAL_RANK": str(rank)} | where for rank in (0, 1))
+    return [janusdna_process(own, env=env) for own, env in zip(words, ranks, strict=True)]
+
+
+def test_a_signal_stops_all_processes_at_the_same_step(place: Path) -> None:
+    run = place / "stopped"
+    words = options(place, "stopped", checkpoint_every=1000, threads=1, max_steps=1000)
+    ranks = two_processes(words, words)
     wait_for_lines(run, ranks[0], 5)
     ranks[1].send_signal(signal.SIGINT)
     said = [process.communicate(timeout=60)[1] for process in ranks]
@@ -234,6 +238,15 @@ def test_a_signal_stops_all_processes_at_the_same_step(place: Path) -> None:
     stopped = int(re.search(r"stopped after step (\d+)", said[0])[1])
     assert [path.name for path in (run / "checkpoints").iterdir()] == [f"step-{stopped}"]
     assert said[1].splitlines() == ["janusdna: interrupted"]
+
+
+def test_processes_that_do_not_see_the_same_folder_do_not_start(place: Path, whole: Path) -> None:
+    shutil.copytree(whole, place / "elsewhere")
+    folders = ([*options(place, name, threads=1), "--resume"] for name in ("here", "elsewhere"))
+    for process in two_processes(*folders):
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "the processes find different checkpoints in it, expected one folder" in said
 
 
 def test_two_processes_make_the_curve_of_one(place: Path, whole: Path) -> None:

@@ -27,6 +27,7 @@ def test_survives_json(name: str) -> None:
         ({"attention_layers": (9,)}, "attention_layers names layer 9: there are 8 layers"),
         ({"experts_per_token": 17}, "experts_per_token 17 exceeds num_experts 16"),
         ({"vocab_size": 8}, "vocab_size is 8"),
+        ({"trained_length": "1k"}, "trained_length is '1k'"),
         ({"colour": "red"}, "unknown configuration fields: colour"),
     ],
 )
