@@ -85,7 +85,7 @@ def _check_same(folder: RunDirectory, described: dict[str, Any]) -> None:
     """
     before, now = folder.read_config(), json.loads(json.dumps(described))
     for name, value in now["settings"].items():
-        was = before.get("settings", {}).get(name)
+        was = before.get("settings", {}).get(name, value)
         if was != value:
             option = "--" + name.replace("_", "-")
             raise InputError(

@@ -50,6 +50,10 @@ def pretrain(
             help="Predict each base from all others, masked ones from the rest, or each from those before.",
         ),
     ] = "janus",
+    mask_share: Annotated[
+        float,
+        typer.Option("--mask-share", rich_help_panel=_RECIPE, help="Of the bases, those that mlm predicts."),
+    ] = 0.15,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on where the run in RUNDIR stands; start where there is none."),
@@ -151,6 +155,7 @@ def pretrain(
     ] = 1e-4,
     beta1: Annotated[float, typer.Option("--beta1", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.9,
     beta2: Annotated[float, typer.Option("--beta2", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.95,
+    eps: Annotated[float, typer.Option("--eps", rich_help_panel=_RECIPE, help="Of AdamW.")] = 1e-8,
     weight_decay: Annotated[
         float,
         typer.Option(

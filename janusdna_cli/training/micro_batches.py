@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from janusdna.objectives import Example, Objective, make_example
+from janusdna.objectives import MASK_SHARE, Example, Objective, make_example
 from janusdna_cli.ahead import ahead
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.training.corpus import Corpus, Sample
@@ -28,6 +28,7 @@ class Batching:
         rank: This process.
         ranks: All processes.
         workers: Threads that read.
+        mask_share: Of the bases, those that mlm predicts.
     """
 
     objective: Objective
@@ -36,6 +37,7 @@ class Batching:
     rank: int = 0
     ranks: int = 1
     workers: int = 1
+    mask_share: float = MASK_SHARE
 
     def of_step(self, number: int) -> list[range]:
         """Places in the stream of this process's micro-batches in a step, 1 and up."""
@@ -69,7 +71,7 @@ def steps(corpus: Corpus, batching: Batching, first: int, last: int) -> Iterator
         with ThreadPoolExecutor(batching.workers, thread_name_prefix="janusdna-corpus") as pool:
             for number in range(first, last + 1):
                 read_batches = list(pool.map(read, batching.of_step(number)))
-                examples = [_stacked(samples, batching.objective) for samples in read_batches]
+                examples = [_stacked(samples, batching) for samples in read_batches]
                 yield Step(
                     number, examples, [sample.window for samples in read_batches for sample in samples]
                 )
@@ -81,9 +83,12 @@ def validation(corpus: Corpus, batching: Batching, most: int) -> Iterator[Exampl
     """This process's share of the held-out windows, at most `most` windows in all, from both strands."""
     own = islice(corpus.held_out(most), batching.rank, None, batching.ranks)
     while samples := list(islice(own, batching.batch)):
-        yield _stacked(samples, batching.objective)
+        yield _stacked(samples, batching)
 
 
-def _stacked(samples: list[Sample], objective: Objective) -> Example:
-    examples = [make_example(objective, one.ids, one.weights, one.rng) for one in samples]
+def _stacked(samples: list[Sample], batching: Batching) -> Example:
+    share = batching.mask_share
+    examples = [
+        make_example(batching.objective, one.ids, one.weights, one.rng, mask_share=share) for one in samples
+    ]
     return Example(*(np.stack(part) for part in zip(*examples, strict=True)))

@@ -136,6 +136,7 @@ class TrainingRun:
             rank=ranks.rank,
             ranks=ranks.count,
             workers=settings.workers,
+            mask_share=settings.mask_share,
         )
 
     def begin(self, start: Checkpoint | None, saved: Saved | None) -> None:

@@ -13,7 +13,7 @@ from janusdna import PRESETS, ModelConfig, preset
 from janusdna.checkpoint import Checkpoint, read_json
 from janusdna.errors import ConfigError
 from janusdna.nn.model import MIN_LENGTH
-from janusdna.objectives import OBJECTIVES, Objective
+from janusdna.objectives import MASK_SHARE, OBJECTIVES, Objective
 from janusdna.reader import open_checkpoint
 from janusdna.training import Recipe
 from janusdna_cli.errors import InputError
@@ -32,8 +32,8 @@ _COUNTS = ("tokens_per_step", "max_steps", "valid_windows", "checkpoint_every", 
 # Options, what holds for their values, and that in words; None is always good.
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("valid_share", "beta1", "beta2"), lambda share: 0 <= share < 1, "0 or more, and less than 1"),
-    (("warmup", "max_n"), lambda share: 0 <= share <= 1, "a share, 0 to 1"),
-    (("lr", "clip"), lambda size: 0 < size < inf, "more than 0"),
+    (("warmup", "max_n", "mask_share"), lambda share: 0 <= share <= 1, "a share, 0 to 1"),
+    (("lr", "clip", "eps"), lambda size: 0 < size < inf, "more than 0"),
     (_NOT_NEGATIVE, lambda size: 0 <= size < inf, "0 or more"),
     ((*_COUNTS, "threads", "workers"), lambda count: count >= 1, "1 or more"),
     (("length",), lambda bases: bases >= MIN_LENGTH, f"{MIN_LENGTH} or more"),
@@ -73,7 +73,8 @@ class PretrainSettings:
         length: Bases of a window; None for the preset's.
         tokens_per_step: Bases of a step, in all processes.
         max_steps: None for 10,000, or 50,000 with windows of 131,072 bases and more.
-        lr, warmup, warmup_lr, min_lr, beta1, beta2, weight_decay, clip: As in `Recipe`.
+        mask_share: Of the bases, those that mlm masks and predicts.
+        lr, warmup, warmup_lr, min_lr, beta1, beta2, eps, weight_decay, clip: As in `Recipe`.
         aux: Weight of the load-balancing loss.
         seed: Of all chance.
         max_n, rc, shift, soft_mask_weight: As in `CorpusSettings`.
@@ -103,6 +104,7 @@ class PretrainSettings:
     preset: str = "janusdna-32"
     init: str | None = None
     objective: Objective = "janus"
+    mask_share: float = MASK_SHARE
     length: int | None = None
     tokens_per_step: int = 1 << 20
     max_steps: int | None = None
@@ -112,6 +114,7 @@ class PretrainSettings:
     min_lr: float = Recipe.min_lr
     beta1: float = Recipe.beta1
     beta2: float = Recipe.beta2
+    eps: float = Recipe.eps
     weight_decay: float = Recipe.weight_decay
     clip: float = Recipe.clip
     aux: float = ModelConfig.router_aux_loss_coef

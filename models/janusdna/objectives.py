@@ -23,6 +23,7 @@ from janusdna.nn.feed_forward import Routing
 from janusdna.nn.model import Prediction, Sees
 
 __all__ = [
+    "MASK_SHARE",
     "OBJECTIVES",
     "SEES",
     "Example",
@@ -38,8 +39,10 @@ Objective = Literal["janus", "mlm", "clm"]
 OBJECTIVES: tuple[Objective, ...] = ("janus", "mlm", "clm")
 SEES: dict[Objective, Sees] = {"janus": "others", "mlm": "all", "clm": "before"}
 
-# Bases chosen; of these the shares that become [MASK] and any base. Source: Devlin et al., arXiv 1810.04805.
-_CHOSEN, _MASKED, _RANDOM = 0.15, 0.8, 0.1
+# Source: Devlin et al., arXiv 1810.04805.
+MASK_SHARE = 0.15
+# Of the bases chosen, those that become [MASK], and any base.
+_MASKED, _RANDOM = 0.8, 0.1
 
 
 class Example(NamedTuple):
@@ -65,6 +68,8 @@ def make_example(
     ids: npt.NDArray[np.uint8],
     weights: npt.NDArray[np.float32] | None,
     rng: np.random.Generator,
+    *,
+    mask_share: float = MASK_SHARE,
 ) -> Example:
     """An example of a window of token ids, (T,).
 
@@ -73,6 +78,7 @@ def make_example(
         ids: Of the window.
         weights: Of its positions; None for 1. What is not A, C, G or T never counts.
         rng: Draws what is masked.
+        mask_share: Of the bases, those that mlm predicts.
     """
     counted = tokens.is_base(ids).astype(np.float32)
     if weights is not None:
@@ -81,7 +87,7 @@ def make_example(
         counted[0] = 0
     if objective != "mlm":
         return Example(ids, ids, counted)
-    chosen = rng.random(len(ids)) < _CHOSEN
+    chosen = rng.random(len(ids)) < mask_share
     inputs = np.where(chosen & tokens.is_base(ids), _corrupted(ids, rng), ids)
     return Example(inputs, ids, counted * chosen)
 

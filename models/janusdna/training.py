@@ -27,7 +27,6 @@ from janusdna.ops.threads import side_by_side
 
 __all__ = ["Recipe", "Report", "Trainer"]
 
-_EPS = 1e-8
 _TINY = 1e-30
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _NO_DECAY = (".bias", "norm.weight", ".A_log", ".D")
@@ -45,7 +44,7 @@ class Recipe:
         warmup: Share of the steps in which it rises to there, in a straight line.
         warmup_lr: Where it starts.
         min_lr: Where it ends, along a cosine.
-        beta1, beta2: Of AdamW.
+        beta1, beta2, eps: Of AdamW.
         weight_decay: Of all weights but those of norms, biases, A_log and D.
         clip: Longest gradient; longer ones are shortened to it.
 
@@ -59,6 +58,7 @@ class Recipe:
     min_lr: float = 1e-4
     beta1: float = 0.9
     beta2: float = 0.95
+    eps: float = 1e-8
     weight_decay: float = 0.1
     clip: float = 1.0
 
@@ -311,7 +311,7 @@ def _optimiser(named: dict[str, torch.nn.Parameter], recipe: Recipe) -> torch.op
         {"params": decaying, "weight_decay": recipe.weight_decay},
         {"params": still, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=_EPS)
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=recipe.eps)
 
 
 def _seen(prediction: Prediction, labels: Tensor, counted: Tensor) -> Tensor:

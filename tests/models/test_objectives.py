@@ -153,3 +153,9 @@ def test_surprisal_by_hand(dtype: torch.dtype, tolerance: float) -> None:
             total = highest + math.log(math.fsum(math.exp(value - highest) for value in values))
             expected = total - values[int(labels[row, t])]
             assert float(found[row, t]) == pytest.approx(expected, rel=tolerance, abs=tolerance)
+
+
+def test_another_share_of_the_bases_may_be_masked() -> None:
+    ids = np.full(100_000, 9, np.uint8)
+    example = objectives.make_example("mlm", ids, None, np.random.default_rng(1), mask_share=0.4)
+    assert example.weights.mean() == pytest.approx(0.4, abs=0.01)

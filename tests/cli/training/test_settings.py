@@ -41,6 +41,7 @@ def test_the_defaults_are_the_paper_s_recipe() -> None:
         "min_lr": 1e-4,
         "beta1": 0.9,
         "beta2": 0.95,
+        "eps": 1e-8,
         "weight_decay": 0.1,
         "clip": 1.0,
     }
@@ -60,7 +61,7 @@ def test_long_windows_take_more_steps(length: int, steps: int) -> None:
 def test_every_number_of_the_recipe_can_be_told() -> None:
     chosen = {
         "max_steps": 11, "lr": 0.2, "warmup": 0.3, "warmup_lr": 0.04, "min_lr": 0.05,
-        "beta1": 0.6, "beta2": 0.7, "weight_decay": 0.8, "clip": 0.9,
+        "beta1": 0.6, "beta2": 0.7, "eps": 1e-5, "weight_decay": 0.8, "clip": 0.9,
     }  # fmt: skip
     assert dataclasses.asdict(told(**chosen).recipe(1_024)) == chosen
     drawn = told(seed=3, max_n=0.1, rc=False, shift=True, soft_mask_weight=0.4).corpus(99)
