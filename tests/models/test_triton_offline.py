@@ -18,26 +18,35 @@ KERNELS = {
 }
 
 
-def run(script: str, cache: Path, *arguments: str) -> str:
-    """What a script prints that compiles kernels instead of interpreting them."""
+def start(script: str, cache: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A script that compiles kernels instead of interpreting them."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     environment["TRITON_CACHE_DIR"] = str(cache)
-    said = subprocess.run(
-        [sys.executable, HERE / script, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    command = [sys.executable, HERE / script, *arguments]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert said.returncode == 0, said.stderr
-    return said.stdout
+
+
+def printed(process: subprocess.Popen[str]) -> str:
+    said, wrong = process.communicate()
+    assert process.returncode == 0, wrong
+    return said
+
+
+@pytest.fixture(scope="module")
+def compiling(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.Popen[str]]:
+    """Compilers of all kernels, side by side."""
+    pytest.importorskip("triton")
+    return {
+        capability: start("triton_offline.py", tmp_path_factory.mktemp("triton"), capability)
+        for capability in ("80", "90")
+    }
 
 
 @pytest.mark.parametrize("capability", ["80", "90"])
-def test_kernels_compile(capability: str, tmp_path: Path) -> None:
-    pytest.importorskip("triton")
-    said = run("triton_offline.py", tmp_path, capability)
-    found = [line.split() for line in said.splitlines()]
+def test_kernels_compile(compiling: dict[str, subprocess.Popen[str]], capability: str) -> None:
+    found = [line.split() for line in printed(compiling[capability]).splitlines()]
     assert {(file, kernel) for file, kernel, *_ in found} == {
         (file, kernel) for file, kernels in KERNELS.items() for kernel in kernels
     }
@@ -47,7 +56,7 @@ def test_kernels_compile(capability: str, tmp_path: Path) -> None:
 
 def test_a_kernel_is_handed_to_the_driver_where_there_is_no_compiler(tmp_path: Path) -> None:
     pytest.importorskip("triton")
-    said = json.loads(run("triton_by_driver.py", tmp_path))
+    said = json.loads(printed(start("triton_by_driver.py", tmp_path)))
     load, get, first, second = said["asked"]
     assert load == {"call": "load", "is_elf": True}
     assert (get["call"], get["name"]) == ("get", "_forward")

@@ -38,6 +38,8 @@ _KEYS = 128
 _KEYS_BACKWARD = 64
 _TILES = 4
 _HALF = LANES // 2
+# Beyond both, PyTorch's matrix products win: measured with heads of 8, 18 and 36 (benchmarks/fusion.py).
+_NARROW, _LONG = 8, 4096
 
 _F = np.float32
 _ZERO, _ONE, _NEVER = _F(0), _F(1), _F(-1e30)
@@ -240,8 +242,9 @@ def _sum_over_queries(
 
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """As `reference.janus_attention`; as `fusion.janus_attention` in other dtypes than float32."""
-    if any(part.dtype != torch.float32 for part in (q, k, v)):
+    """As `reference.janus_attention`; by `fusion.janus_attention` where that is faster or not float32."""
+    wide = q.shape[-1] > _NARROW and q.shape[2] > _LONG
+    if wide or any(part.dtype != torch.float32 for part in (q, k, v)):
         return fusion.janus_attention(q, k, v, scale)
     if not torch.is_grad_enabled():
         return _attend(q, k, v, scale)[0]
