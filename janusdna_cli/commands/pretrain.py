@@ -50,10 +50,6 @@ def pretrain(
             help="Predict each base from all others, masked ones from the rest, or each from those before.",
         ),
     ] = "janus",
-    mask_share: Annotated[
-        float,
-        typer.Option("--mask-share", rich_help_panel=_RECIPE, help="Of the bases, those that mlm predicts."),
-    ] = 0.15,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on where the run in RUNDIR stands; start where there is none."),
@@ -167,6 +163,10 @@ def pretrain(
         float,
         typer.Option("--aux", min=0.0, rich_help_panel=_RECIPE, help="Weight of the load-balancing loss."),
     ] = 0.2,
+    mask_share: Annotated[
+        float,
+        typer.Option("--mask-share", rich_help_panel=_RECIPE, help="Of the bases, those that mlm predicts."),
+    ] = 0.15,
     seed: Annotated[int, typer.Option("--seed", min=0, rich_help_panel=_RECIPE, help="Of all chance.")] = 0,
     valid_every: Annotated[
         int,

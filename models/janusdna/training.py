@@ -28,7 +28,7 @@ from janusdna.ops.threads import side_by_side
 __all__ = ["Recipe", "Report", "Trainer"]
 
 _TINY = 1e-30
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 _NO_DECAY = (".bias", "norm.weight", ".A_log", ".D")
 
 logger = logging.getLogger(__name__)
@@ -212,9 +212,11 @@ class Trainer:
             KeyError: If something is missing.
         """
         for name, parameter in self._named.items():
-            self._optimiser.state[parameter] = {
-                quantity: state[f"{name}.{quantity}"].clone() for quantity in _MOMENTS
+            moments = {
+                quantity: state[f"{name}.{quantity}"].to(parameter, copy=True) for quantity in _MOMENTS
             }
+            # AdamW counts on the CPU, whatever the device.
+            self._optimiser.state[parameter] = moments | {"step": state[f"{name}.step"].clone()}
 
     def _totals(self, micro_batches: Sequence[Example]) -> _Totals:
         weight = sum(float(one.weights.sum(dtype=np.float64)) for one in micro_batches)

@@ -75,7 +75,7 @@ class Stream(nn.Module):
 
     Attributes:
         recompute: Whether what a layer needs for its gradient is computed again on the way back instead of
-            kept: a third more time for a small part of the memory.
+            kept: up to half as much time again for a third of the memory.
     """
 
     def __init__(self, layers: list[StreamLayer], *, reverse: bool) -> None:
