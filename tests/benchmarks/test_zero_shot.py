@@ -1,13 +1,9 @@
 """Areas under curves against brute force, matched substitutions, and both scripts from end to end."""
 
 import gzip
-import importlib
 import json
 import math
-import runpy
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,29 +11,7 @@ import pytest
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 
-SCRIPTS = Path(__file__).parents[1] / "benchmarks"
 HEADER = "##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
-
-
-@pytest.fixture
-def module(monkeypatch):
-    """Imports a file of benchmarks/."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a script with arguments; what it prints comes back."""
-
-    def run(name, *arguments):
-        path = SCRIPTS / f"{name}.py"
-        monkeypatch.syspath_prepend(str(SCRIPTS))
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        runpy.run_path(str(path), run_name="__main__")
-        return capsys.readouterr().out
-
-    return run
 
 
 @pytest.fixture

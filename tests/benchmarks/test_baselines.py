@@ -1,11 +1,7 @@
 """Counts against dictionaries and against sources whose entropy is known; their benchmark from end to end."""
 
-import importlib
 import json
-import runpy
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,30 +10,8 @@ from janusdna import load
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 
-SCRIPTS = Path(__file__).parents[1] / "benchmarks"
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 FASTA = {"one": "ACGTTGCANNACGGGTAC" * 9, "two": "GGATTACAGATTACACCA" * 5 + "R" + "TTGACA" * 20}
-
-
-@pytest.fixture
-def module(monkeypatch):
-    """Imports a file of benchmarks/."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a script with arguments; what it prints comes back."""
-
-    def run(name, *arguments):
-        path = SCRIPTS / f"{name}.py"
-        monkeypatch.syspath_prepend(str(SCRIPTS))
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        runpy.run_path(str(path), run_name="__main__")
-        return capsys.readouterr().out
-
-    return run
 
 
 def write_fasta(path, contigs):

@@ -1,32 +1,16 @@
 """The benchmarks run; what they measure is no test's business."""
 
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 SHARED_PARTS = {"measure", "made_up", "gpu_checks", "counts", "ranking", "vcf_info"}
 NEEDS_A_GPU = {"gpu"}
 NEEDS_DATA = {"baselines", "common_variants", "zero_shot"}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
 COMMON = ("--preset", "janusdna-32", "--json")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a script with arguments, as `python benchmarks/NAME.py` does; what it prints comes back."""
-
-    def run(name, *arguments):
-        path = SCRIPTS / f"{name}.py"
-        monkeypatch.syspath_prepend(str(SCRIPTS))
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        runpy.run_path(str(path), run_name="__main__")
-        return capsys.readouterr().out
-
-    return run
 
 
 @pytest.mark.parametrize("name", NAMES)
