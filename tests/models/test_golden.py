@@ -78,12 +78,17 @@ def test_losses_and_gradients(case: Path, backend: str, length: int) -> None:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_gradients_through_the_training_path(case: Path, length: int) -> None:
-    ids = load_file(case / "expected.safetensors")[f"T{length}.input_ids"].to(torch.uint8).numpy()
+def test_losses_and_gradients_through_the_training_path(case: Path, length: int) -> None:
+    expected = load_file(case / "expected.safetensors")
+    ids = expected[f"T{length}.input_ids"].to(torch.uint8).numpy()
     chance = np.random.default_rng(0)
     made = [objectives.make_example("janus", window, None, chance) for window in ids]
     trainer = Trainer(_network(case, BACKENDS["cpu"]).float(), Recipe())
-    trainer.gradient([objectives.Example(*(np.stack(part) for part in zip(*made, strict=True)))])
+    example = objectives.Example(*(np.stack(part) for part in zip(*made, strict=True)))
+    report = trainer.evaluate([example])
+    assert abs(report.loss - expected[f"T{length}.loss"].item()) <= 1e-5
+    assert abs(report.aux_loss - expected[f"T{length}.aux_loss"].item()) <= 1e-5
+    trainer.gradient([example])
     norms = json.loads((case / f"grad_norms_T{length}.json").read_text())
     for name, norm in norms.items():
         assert _gradient(trainer.network, name).norm().item() == pytest.approx(norm, rel=1e-3), name
