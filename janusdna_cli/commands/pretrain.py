@@ -137,6 +137,14 @@ def pretrain(
             help="Steps in all.",
         ),
     ] = None,
+    optimizer: Annotated[
+        Literal["adamw", "muon"],
+        typer.Option(
+            "--optimizer",
+            rich_help_panel=_RECIPE,
+            help="adamw is the paper's; muon moves the matrices its own way, and learns from fewer bases.",
+        ),
+    ] = "adamw",
     lr: Annotated[
         float, typer.Option("--lr", rich_help_panel=_RECIPE, help="Learning rate at the top.")
     ] = 8e-3,
@@ -152,6 +160,7 @@ def pretrain(
     beta1: Annotated[float, typer.Option("--beta1", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.9,
     beta2: Annotated[float, typer.Option("--beta2", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.95,
     eps: Annotated[float, typer.Option("--eps", rich_help_panel=_RECIPE, help="Of AdamW.")] = 1e-8,
+    momentum: Annotated[float, typer.Option("--momentum", rich_help_panel=_RECIPE, help="Of Muon.")] = 0.95,
     weight_decay: Annotated[
         float,
         typer.Option(

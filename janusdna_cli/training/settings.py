@@ -15,7 +15,7 @@ from janusdna.errors import ConfigError
 from janusdna.nn.model import MIN_LENGTH
 from janusdna.objectives import MASK_SHARE, OBJECTIVES, Objective
 from janusdna.reader import open_checkpoint
-from janusdna.training import Recipe
+from janusdna.training import OPTIMIZERS, Optimizer, Recipe
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs, read_splits
 from janusdna_cli.session import FALLBACK_WINDOW, stem
@@ -28,16 +28,18 @@ Recompute = Literal["auto", "on", "off"]
 _LONG_WINDOW, _STEPS, _STEPS_OF_LONG_WINDOWS = 131_072, 10_000, 50_000
 _VALID_TOKENS, _FEWEST_VALID_WINDOWS = 1 << 19, 8
 _NOT_NEGATIVE = ("warmup_lr", "min_lr", "weight_decay", "aux", "soft_mask_weight", "seed", "valid_every")
+_LESS_THAN_ONE = ("valid_share", "beta1", "beta2", "momentum")
 _COUNTS = ("tokens_per_step", "max_steps", "valid_windows", "checkpoint_every", "keep", "batch_bp")
 # Options, what holds for their values, and that in words; None is always good.
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
-    (("valid_share", "beta1", "beta2"), lambda share: 0 <= share < 1, "0 or more, and less than 1"),
+    (_LESS_THAN_ONE, lambda share: 0 <= share < 1, "0 or more, and less than 1"),
     (("warmup", "max_n", "mask_share"), lambda share: 0 <= share <= 1, "a share, 0 to 1"),
     (("lr", "clip", "eps"), lambda size: 0 < size < inf, "more than 0"),
     (_NOT_NEGATIVE, lambda size: 0 <= size < inf, "0 or more"),
     ((*_COUNTS, "threads", "workers"), lambda count: count >= 1, "1 or more"),
     (("length",), lambda bases: bases >= MIN_LENGTH, f"{MIN_LENGTH} or more"),
     (("objective",), lambda name: name in OBJECTIVES, " or ".join(OBJECTIVES)),
+    (("optimizer",), lambda name: name in OPTIMIZERS, " or ".join(OPTIMIZERS)),
 )
 # What may differ between a run and its resumption.
 _FREE = frozenset(
@@ -74,7 +76,8 @@ class PretrainSettings:
         tokens_per_step: Bases of a step, in all processes.
         max_steps: None for 10,000, or 50,000 with windows of 131,072 bases and more.
         mask_share: Of the bases, those that mlm masks and predicts.
-        lr, warmup, warmup_lr, min_lr, beta1, beta2, eps, weight_decay, clip: As in `Recipe`.
+        optimizer, lr, warmup, warmup_lr, min_lr, beta1, beta2, eps, momentum, weight_decay, clip: As in
+            `Recipe`.
         aux: Weight of the load-balancing loss.
         seed: Of all chance.
         max_n, rc, shift, soft_mask_weight: As in `CorpusSettings`.
@@ -108,6 +111,7 @@ class PretrainSettings:
     length: int | None = None
     tokens_per_step: int = 1 << 20
     max_steps: int | None = None
+    optimizer: Optimizer = Recipe.optimizer
     lr: float = Recipe.lr
     warmup: float = Recipe.warmup
     warmup_lr: float = Recipe.warmup_lr
@@ -115,6 +119,7 @@ class PretrainSettings:
     beta1: float = Recipe.beta1
     beta2: float = Recipe.beta2
     eps: float = Recipe.eps
+    momentum: float = Recipe.momentum
     weight_decay: float = Recipe.weight_decay
     clip: float = Recipe.clip
     aux: float = ModelConfig.router_aux_loss_coef

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -21,15 +21,21 @@ from torch import Tensor
 
 from janusdna import tokens
 from janusdna.errors import TrainingError
+from janusdna.muon import Muon
 from janusdna.nn.model import JanusDNA, Prediction
 from janusdna.objectives import SEES, Example, Objective, router_loss, surprisal
 from janusdna.ops.threads import side_by_side
 
-__all__ = ["Recipe", "Report", "Trainer"]
+__all__ = ["OPTIMIZERS", "Optimizer", "Recipe", "Report", "Trainer"]
+
+Optimizer = Literal["adamw", "muon"]
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 
 _TINY = 1e-30
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_QUANTITIES = {torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step"), Muon: ("momentum_buffer",)}
 _NO_DECAY = (".bias", "norm.weight", ".A_log", ".D")
+# Rows for tokens, bases or experts, taps of single channels, and a rank of two: none for Muon.
+_NO_MATRICES = ("embedding.weight", "head.weight", "router.weight", "conv.weight", "dt_proj.weight")
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +46,21 @@ class Recipe:
 
     Attributes:
         max_steps: Steps in all.
+        optimizer: "adamw", or "muon" for the matrices and AdamW for the rest.
         lr: Learning rate at the top.
         warmup: Share of the steps in which it rises to there, in a straight line.
         warmup_lr: Where it starts.
         min_lr: Where it ends, along a cosine.
         beta1, beta2, eps: Of AdamW.
+        momentum: Of Muon.
         weight_decay: Of all weights but those of norms, biases, A_log and D.
         clip: Longest gradient; longer ones are shortened to it.
 
-    Source: Duan et al., arXiv 2505.17257, appendix.
+    Source: Duan et al., arXiv 2505.17257, appendix; it has AdamW alone.
     """
 
     max_steps: int = 10_000
+    optimizer: Optimizer = "adamw"
     lr: float = 8e-3
     warmup: float = 0.1
     warmup_lr: float = 1e-6
@@ -59,6 +68,7 @@ class Recipe:
     beta1: float = 0.9
     beta2: float = 0.95
     eps: float = 1e-8
+    momentum: float = 0.95
     weight_decay: float = 0.1
     clip: float = 1.0
 
@@ -141,7 +151,7 @@ class Trainer:
         self._parts = [part.view_as(parameter) for parameter, part in parts]
         for parameter, part in zip(weights, self._parts, strict=True):
             parameter.grad = part
-        self._optimiser = _optimiser(self._named, recipe)
+        self._optimisers = _optimisers(self._named, recipe)
 
     def step(
         self, micro_batches: Sequence[Example], number: int, proceed: Callable[[], None] = lambda: None
@@ -162,9 +172,10 @@ class Trainer:
         if not (math.isfinite(report.loss) and math.isfinite(norm)):
             raise self._not_finite(micro_batches, report, totals)
         self._gradient *= min(1.0, self.recipe.clip / (norm + 1e-6))
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.recipe.lr_at(number)
-        self._optimiser.step()
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self.recipe.lr_at(number)
+            optimiser.step()
         return report
 
     def gradient(
@@ -197,12 +208,12 @@ class Trainer:
         return self._report(sums)
 
     def state(self) -> dict[str, Tensor]:
-        """The optimiser's, by parameter and quantity."""
-        found = self._optimiser.state
+        """The optimisers', by parameter and quantity."""
         return {
             f"{name}.{quantity}": tensor
             for name, parameter in self._named.items()
-            for quantity, tensor in found[parameter].items()
+            for optimiser in self._optimisers
+            for quantity, tensor in optimiser.state.get(parameter, {}).items()
         }
 
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -211,12 +222,16 @@ class Trainer:
         Raises:
             KeyError: If something is missing.
         """
-        for name, parameter in self._named.items():
-            moments = {
-                quantity: state[f"{name}.{quantity}"].to(parameter, copy=True) for quantity in _MOMENTS
-            }
-            # AdamW counts on the CPU, whatever the device.
-            self._optimiser.state[parameter] = moments | {"step": state[f"{name}.step"].clone()}
+        names = {parameter: name for name, parameter in self._named.items()}
+        for optimiser in self._optimisers:
+            quantities = _QUANTITIES[type(optimiser)]
+            for parameter in (p for group in optimiser.param_groups for p in group["params"]):
+                optimiser.state[parameter] = {
+                    # AdamW counts on the CPU, whatever the device.
+                    quantity: saved.clone() if quantity == "step" else saved.to(parameter, copy=True)
+                    for quantity in quantities
+                    for saved in [state[f"{names[parameter]}.{quantity}"]]
+                }
 
     def _totals(self, micro_batches: Sequence[Example]) -> _Totals:
         weight = sum(float(one.weights.sum(dtype=np.float64)) for one in micro_batches)
@@ -306,14 +321,23 @@ def _trained(network: JanusDNA, objective: Objective) -> dict[str, torch.nn.Para
     return {name: p for name, p in network.named_parameters() if not name.startswith(idle)}
 
 
-def _optimiser(named: dict[str, torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
+def _optimisers(named: dict[str, torch.nn.Parameter], recipe: Recipe) -> list[torch.optim.Optimizer]:
+    by_muon = {
+        name for name in named if recipe.optimizer == "muon" and not name.endswith(_NO_DECAY + _NO_MATRICES)
+    }
     still = [parameter for name, parameter in named.items() if name.endswith(_NO_DECAY)]
-    decaying = [parameter for name, parameter in named.items() if not name.endswith(_NO_DECAY)]
+    decaying = [p for name, p in named.items() if not name.endswith(_NO_DECAY) and name not in by_muon]
     groups = [
         {"params": decaying, "weight_decay": recipe.weight_decay},
         {"params": still, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.beta1, recipe.beta2), eps=recipe.eps)
+    betas = recipe.beta1, recipe.beta2
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, recipe.lr, betas, recipe.eps)]
+    if by_muon:
+        matrices = [named[name] for name in named if name in by_muon]
+        muon = Muon(matrices, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        found.append(muon)
+    return found
 
 
 def _seen(prediction: Prediction, labels: Tensor, counted: Tensor) -> Tensor:

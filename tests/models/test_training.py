@@ -1,6 +1,7 @@
 """A step of training against plain PyTorch in float64, however it is cut and shared out."""
 
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,7 @@ from janusdna.errors import TrainingError
 from janusdna.nn.model import JanusDNA
 from janusdna.objectives import OBJECTIVES, Example, make_example
 from janusdna.ops.backends import Kernels
-from janusdna.training import Recipe, Trainer
+from janusdna.training import OPTIMIZERS, Optimizer, Recipe, Trainer
 
 
 def examples(objective: str = "janus", batch: int = 6, length: int = 40, seed: int = 3) -> Example:
@@ -192,8 +193,11 @@ def test_what_is_reported_is_counted_by_hand(make_network: Callable[..., JanusDN
     assert usage.sum(axis=2) == pytest.approx(1)
 
 
-def test_a_saved_optimiser_goes_on_to_the_same_bits(make_network: Callable[..., JanusDNA]) -> None:
-    recipe = Recipe(max_steps=4, warmup=0)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_saved_optimiser_goes_on_to_the_same_bits(
+    make_network: Callable[..., JanusDNA], optimizer: Optimizer
+) -> None:
+    recipe = Recipe(max_steps=4, warmup=0, optimizer=optimizer)
     one = Trainer(make_network(), recipe)
     for step in (1, 2):
         one.step([examples(seed=step)], step)
@@ -205,6 +209,17 @@ def test_a_saved_optimiser_goes_on_to_the_same_bits(make_network: Callable[..., 
         assert reports[0] == reports[1]
     pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_muon_moves_the_matrices_and_adamw_the_rest(make_network: Callable[..., JanusDNA]) -> None:
+    moved = {}
+    for optimizer in OPTIMIZERS:
+        network = make_network()
+        Trainer(network, Recipe(max_steps=1, warmup=0, optimizer=optimizer)).step([examples()], 1)
+        moved[optimizer] = dict(network.named_parameters())
+    same = {name for name, p in moved["adamw"].items() if torch.equal(p, moved["muon"][name])}
+    matrix = re.compile(r"\b(in|out|x|[qkvo]|gate_up|down)_proj|final_mlp.*weight")
+    assert same == {name for name in moved["adamw"] if not matrix.search(name)}
 
 
 def test_a_step_that_is_not_finite_names_its_windows_and_changes_nothing(

@@ -35,6 +35,7 @@ def test_the_defaults_are_the_paper_s_recipe() -> None:
     assert settings.objective == "janus"
     assert dataclasses.asdict(settings.recipe(1_024)) == {
         "max_steps": 10_000,
+        "optimizer": "adamw",
         "lr": 8e-3,
         "warmup": 0.1,
         "warmup_lr": 1e-6,
@@ -42,6 +43,7 @@ def test_the_defaults_are_the_paper_s_recipe() -> None:
         "beta1": 0.9,
         "beta2": 0.95,
         "eps": 1e-8,
+        "momentum": 0.95,
         "weight_decay": 0.1,
         "clip": 1.0,
     }
@@ -60,8 +62,9 @@ def test_long_windows_take_more_steps(length: int, steps: int) -> None:
 
 def test_every_number_of_the_recipe_can_be_told() -> None:
     chosen = {
-        "max_steps": 11, "lr": 0.2, "warmup": 0.3, "warmup_lr": 0.04, "min_lr": 0.05,
-        "beta1": 0.6, "beta2": 0.7, "eps": 1e-5, "weight_decay": 0.8, "clip": 0.9,
+        "max_steps": 11, "optimizer": "muon", "lr": 0.2, "warmup": 0.3, "warmup_lr": 0.04, "min_lr": 0.05,
+        "beta1": 0.6, "beta2": 0.7, "eps": 1e-5, "momentum": 0.6, "weight_decay": 0.8,
+        "clip": 0.9,
     }  # fmt: skip
     assert dataclasses.asdict(told(**chosen).recipe(1_024)) == chosen
     drawn = told(seed=3, max_n=0.1, rc=False, shift=True, soft_mask_weight=0.4).corpus(99)
@@ -119,8 +122,8 @@ COUNTS = [
     "threads", "workers",
 ]  # fmt: skip
 WRONG = [
-    *[(name, -0.1, "0 or more, and less than 1") for name in ("valid_share", "beta1", "beta2")],
-    *[(name, 1.0, "0 or more, and less than 1") for name in ("valid_share", "beta1", "beta2")],
+    *[(name, -0.1, "0 or more, and less than 1") for name in ("valid_share", "beta1", "beta2", "momentum")],
+    *[(name, 1.0, "0 or more, and less than 1") for name in ("valid_share", "beta1", "beta2", "momentum")],
     *[(name, value, "a share, 0 to 1") for name in ("warmup", "max_n") for value in (-0.1, 1.1)],
     *[(name, value, "more than 0") for name in ("lr", "clip") for value in (0.0, -1.0, math.inf)],
     *[(name, -1, "0 or more") for name in NOT_NEGATIVE],
