@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import matplotlib
@@ -120,6 +122,85 @@ def peers(axes: Axes, rows: Rows, kind: str, title: str) -> None:
     finish(axes, f"{title} (dashed: with backward)", "length, bases", "seconds")
 
 
+def draw_against(x: str, y: str, axes: Axes, rows: Rows) -> None:
+    """Janus and masked training, means over the seeds with all of them around."""
+    measured = [row for row in rows if "objective" in row]
+    kinds = dict.fromkeys((row["objective"], row["width"]) for row in measured)
+    colours = dict(zip(dict.fromkeys(objective for objective, _ in kinds), COLOURS, strict=False))
+    styles = dict(zip(sorted({width for _, width in kinds}), ("--", "-", ":"), strict=False))
+    for objective, width in kinds:
+        own = [row for row in measured if (row["objective"], row["width"]) == (objective, width)]
+        steps = sorted({row["step"] for row in own})
+        by_step = [[row for row in own if row["step"] == step] for step in steps]
+        places = [fmean(row[x] for row in some) for some in by_step]
+        values = [[row[y] for row in some] for some in by_step]
+        style = {"color": colours[objective], "linestyle": styles[width]}
+        axes.plot(places, [fmean(some) for some in values], label=f"{objective}, width {width}", **style)
+        axes.fill_between(
+            places, [min(some) for some in values], [max(some) for some in values],
+            color=colours[objective], alpha=0.12, linewidth=0,
+        )  # fmt: skip
+    seeds = len({row["seed"] for row in measured})
+    finish(axes, f"Janus and masked training, seeds: {seeds}", x, y, scale="linear")
+
+
+def draw_substitutions(axes: Axes, rows: Rows) -> None:
+    """Mean llr of the substitutions, at CpG and elsewhere."""
+    measured = [row for row in rows if "substitution" in row]
+    names = list(dict.fromkeys(row["substitution"] for row in measured))
+    for shift, where in ((-0.2, "CpG"), (0.2, "elsewhere")):
+        own = [row for row in measured if row["where"] == where]
+        axes.bar(
+            [names.index(row["substitution"]) + shift for row in own],
+            [row["mean llr"] for row in own],
+            width=0.4, label=where,
+        )  # fmt: skip
+    axes.axhline(0, color="black", linewidth=0.8, marker="")
+    axes.set(title="Substitutions, at CpG and elsewhere", ylabel="mean llr, nats", xticks=range(len(names)))
+    axes.set_xticklabels(names)
+    axes.legend()
+
+
+def draw_junctions(axes: Axes, rows: Rows) -> None:
+    """Mean llr by the distance from a splice junction."""
+    for name in ("donor", "acceptor", "neither"):
+        own = [row for row in rows if row.get("junction") == name]
+        places = [row["offset"] - (row["offset"] > 0) for row in own]
+        means, errors = ([row[field] for row in own] for field in ("mean llr", "standard error"))
+        axes.errorbar(places, means, yerr=[1.96 * error for error in errors], label=name, markersize=3)
+    axes.axvline(-0.5, color="black", linewidth=0.8, marker="")
+    axes.set(
+        title="Splice junctions: exon | intron (donor), intron | exon (acceptor)",
+        xlabel="bases from the junction",
+        ylabel="mean llr of substitutions, nats",
+    )
+    axes.legend()
+
+
+def draw_codons(axes: Axes, rows: Rows) -> None:
+    """Mean llr by the position in the codon, and by what becomes of the protein."""
+    own = [row for row in rows if "codon" in row]
+    names = [f"position {row['which']}" if row["codon"] == "position" else row["which"] for row in own]
+    colours = [COLOURS[row["codon"] == "effect"] for row in own]
+    errors = [1.96 * row["standard error"] for row in own]
+    frames = max((row["frames"] for row in own), default=0)
+    axes.bar(names, [row["mean llr"] for row in own], yerr=errors, color=colours)
+    axes.set(title=f"Substitutions in {frames:,} long open reading frames", ylabel="mean llr, nats")
+
+
+def draw_alus(axes: Axes, rows: Rows) -> None:
+    """Bits per base along Alu elements."""
+    own = [row for row in rows if "Alu" in row and row["bases"] >= 100]
+    elements = max((row["elements"] for row in own), default=0)
+    axes.plot([row["Alu"] for row in own], [row["bits per base"] for row in own])
+    axes.set(
+        title=f"{elements:,} Alu elements and 100 bases on each side",
+        xlabel="base of AluY",
+        ylabel="bits per base",
+        ylim=(0, 2),
+    )
+
+
 def line(axes: Axes, rows: Rows, x: str, y: str, label: str, **style: Any) -> None:
     """One line of what was measured, in order."""
     points = sorted((row[x], row[y]) for row in rows if row.get(y) is not None)
@@ -153,6 +234,14 @@ PLOTS: dict[str, tuple[str, Callable[[Axes, Rows], None]]] = {
     "scan": ("selective_scan", draw_scan),
     "fusion": ("fusion", draw_fusion),
     "tile": ("tile", draw_tile),
+    "janus_bits_by_step": ("janus_vs_mlm", partial(draw_against, "step", "bits per base")),
+    "janus_bits_by_second": ("janus_vs_mlm", partial(draw_against, "seconds", "bits per base")),
+    "janus_accuracy_by_step": ("janus_vs_mlm", partial(draw_against, "step", "accuracy, last")),
+    "janus_accuracy_by_second": ("janus_vs_mlm", partial(draw_against, "seconds", "accuracy, last")),
+    "cpg": ("biology", draw_substitutions),
+    "splice": ("biology", draw_junctions),
+    "codons": ("biology", draw_codons),
+    "alu": ("biology", draw_alus),
 }
 
 

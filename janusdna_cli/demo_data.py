@@ -1,7 +1,8 @@
-"""A small made-up genome with regions, variants and an untrained model, to try every command on.
+"""A small made-up genome with regions and variants, to try every command on.
 
-The sequence is random, seeded, and means nothing; what it has of the real thing is its dirt: soft-masked
-repeats, a run of N, a contig shorter than a window, regions and variants that cannot be read.
+The sequence is random and seeded; what it has of the real thing is a microsatellite, which a model should
+read on, and dirt: soft-masked stretches, a run of N, a contig shorter than a window, regions and variants
+that cannot be read.
 """
 
 from __future__ import annotations
@@ -10,19 +11,14 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
-from janusdna import preset
-from janusdna.checkpoint import Checkpoint, save
-from janusdna.nn.model import JanusDNA
 from janusdna_cli.errors import InputError
 
 __all__ = ["DemoFiles", "make_demo"]
 
 _SEED = 20_257
 _LINE = 60
-_PRESET = "janusdna-32"
 _CONTIGS = {"chr1": 60_000, "chr2": 20_000, "chrM": 600}
+_MICROSATELLITE = 45_000, 45_060
 _COMPLEMENT = {"A": "G", "G": "A", "C": "T", "T": "C"}
 
 
@@ -37,7 +33,6 @@ class DemoFiles:
         self.genome = directory / "genome.fa"
         self.regions = directory / "regions.bed"
         self.variants = directory / "variants.vcf"
-        self.model = directory / "model"
 
 
 def make_demo(directory: Path, *, overwrite: bool) -> DemoFiles:
@@ -58,7 +53,6 @@ def make_demo(directory: Path, *, overwrite: bool) -> DemoFiles:
     files.genome.with_suffix(".fa.fai").unlink(missing_ok=True)
     files.regions.write_text("".join(_regions(rng)))
     files.variants.write_text("".join(_variants(rng, genome, files.genome.resolve())))
-    _save_untrained_model(files.model)
     return files
 
 
@@ -68,6 +62,8 @@ def _sequence(rng: random.Random, length: int) -> str:
     bases[masked] = [base.lower() for base in bases[masked]]
     if length > 10_000:
         bases[length - 500 :] = "N" * 500
+    if length > _MICROSATELLITE[1]:
+        bases[slice(*_MICROSATELLITE)] = "CA" * (len(range(*_MICROSATELLITE)) // 2)
     return "".join(bases)
 
 
@@ -111,14 +107,8 @@ def _variants(rng: random.Random, genome: dict[str, str], fasta: Path) -> Iterat
     yield record(at + 2000, "symbolic", chr1[at + 1999], "<DEL>", f"END={at + 2200}")
     wrong = _COMPLEMENT[chr1[at + 2499]]
     yield record(at + 2500, "ref_mismatch", wrong, _COMPLEMENT[wrong])
+    at = sum(_MICROSATELLITE) // 2
+    yield record(at + 1, "in_microsatellite", chr1[at], _COMPLEMENT[chr1[at]])
+    at = chr1.index("CG", _MICROSATELLITE[1])
+    yield record(at + 1, "cpg_transition", "C", "T")
     yield "chr9\t100\tunknown_contig\tA\tC\t.\tPASS\t.\n"
-
-
-def _save_untrained_model(directory: Path) -> None:
-    config = preset(_PRESET)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
-        network = JanusDNA(config)
-    tensors = {name: parameter.detach() for name, parameter in network.named_parameters()}
-    provenance = {"trained": False, "seed": _SEED}
-    save(Checkpoint(f"untrained-{_PRESET}", config, tensors, "", provenance), directory)

@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 
 import janusdna
-from janusdna import ModelConfig, preset
+from janusdna import ModelConfig
+from janusdna.bundled import bundled_folder
+from janusdna.checkpoint import read_config
 from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
 from janusdna_cli.device_memory import free_memory
 
 __all__ = ["describe_machine"]
 
-_DEFAULT = "janusdna-72"
 _LONGEST_WINDOW = 1 << 20
 # Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds
 # beside the keys and values of both streams.
@@ -34,7 +35,7 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
     """
     where = resolve_device(device)
     precision = resolve_dtype(dtype, where)
-    config = preset(_DEFAULT) if model is None else open_checkpoint(model).config
+    config = read_config(bundled_folder()) if model is None else open_checkpoint(model).config
     chosen = choose_kernels(where, precision, states=config.state_size, preference=kernels)
     free = free_memory(where)
     facts = {

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 
 from janusdna import PRESETS, ModelConfig
+from janusdna.bundled import BUNDLED, bundled_folder
 from janusdna.cache import cache_folder
 from janusdna.checkpoint import CONFIG_NAME, build, read_config, save
 from janusdna.nn.model import JanusDNA
-from janusdna.reader import find_pulled, open_checkpoint
+from janusdna.reader import find_named, open_checkpoint
 from janusdna_cli.errors import InputError
+from janusdna_cli.published_names import published_sizes
 
 __all__ = ["convert_checkpoint", "describe", "describe_known"]
 
@@ -42,36 +44,38 @@ def convert_checkpoint(
 
 def describe(model: str) -> str:
     """Facts of a model that is here, or of a preset, a line each."""
-    pulled = None if Path(model).exists() else find_pulled(model)
-    if model in PRESETS and not Path(model).exists() and pulled is None:
+    named = None if Path(model).exists() else find_named(model)
+    if model in PRESETS and not Path(model).exists() and named is None:
         return _lines({"name": f"{model} (a preset; no weights)"} | _sizes(PRESETS[model]))
     found = open_checkpoint(model)
     build(found)
-    place = {} if pulled is None else {"directory": pulled}
+    place = {} if named is None else {"directory": named}
     identity = {"sha256": found.sha256} | found.provenance
     return _lines({"name": found.name} | place | _sizes(found.config) | identity)
 
 
 def describe_known() -> str:
-    """One line a published size, and one a further model that was pulled."""
+    """One line for the bundled model, one a published size, and one a further model that was pulled."""
     header = f"{'name':<24}{'d':>5}{'trained on':>12}{'parameters':>13}{'activated':>12}  weights"
-    pulled = {folder.name: folder for folder in sorted(cache_folder().glob("models/*")) if _is_here(folder)}
+    pulled = [folder for folder in sorted(cache_folder().glob("models/*")) if _is_here(folder)]
+    here = {folder.name: folder for folder in (bundled_folder(), *pulled)}
+    sizes = published_sizes()
     lines = [header]
-    for name in PRESETS | pulled:
-        config = read_config(pulled[name]) if name in pulled else PRESETS[name]
+    for name in {BUNDLED: None} | sizes | here:
+        config = read_config(here[name]) if name in here else sizes[name]
         total, activated = _counts(config)
         length = "unknown" if config.trained_length is None else f"{config.trained_length:,}"
-        place = pulled.get(name, "none here")
+        place = "bundled, the default" if name == BUNDLED else here.get(name, "none here")
         lines.append(f"{name:<24}{config.hidden_size:>5}{length:>12}{total:>13,}{activated:>12,}  {place}")
     lines.append(
-        "`janusdna models pull NAME` fetches the authors' weights, NAME-mlp those with the final MLP; then "
-        "`--model NAME`. By hand: `janusdna models convert`."
+        "`janusdna models pull NAME` fetches the authors' weights of the others, NAME-mlp those with the "
+        "final MLP; then `--model NAME`. By hand: `janusdna models convert`."
     )
     return "\n".join(lines)
 
 
 def _is_here(folder: Path) -> bool:
-    return find_pulled(folder.name) is not None
+    return (folder / CONFIG_NAME).is_file()
 
 
 def _sizes(config: ModelConfig) -> dict[str, Any]:

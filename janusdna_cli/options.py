@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from janusdna.bundled import BUNDLED
 from janusdna_cli.tables import Format
 
 __all__ = [
@@ -91,7 +92,7 @@ Model = Annotated[
         "-m",
         metavar="NAME|PATH",
         envvar="JANUSDNA_MODEL",
-        show_default=False,
+        show_default=f"{BUNDLED}, which is bundled",
         help="A model's directory, a pulled model's name, or a reference last.ckpt and its configuration.",
     ),
 ]

@@ -15,7 +15,7 @@ from typing import IO
 
 from janusdna.cache import model_folder
 from janusdna.checkpoint import Checkpoint, build, save
-from janusdna.reader import find_pulled
+from janusdna.reader import find_named
 from janusdna.reference_checkpoint import CONFIG_NAME, read_reference
 from janusdna_cli.dataverse import files_of
 from janusdna_cli.errors import InputError
@@ -76,11 +76,11 @@ def pull_model(
     wanted = published(name)
     folder = model_folder(name)
     assert folder is not None  # a published name is a name
-    if find_pulled(name) and not overwrite:
+    if find_named(name) and not overwrite:
         logger.info("%s is here: %s; --overwrite fetches it again", name, folder)
         return folder
     with _alone(folder):
-        if find_pulled(name) and not overwrite:  # another process was faster
+        if find_named(name) and not overwrite:  # another process was faster
             return folder
         download = folder / "download"
         checkpoint = _fetch(wanted, file, download, quiet=quiet)

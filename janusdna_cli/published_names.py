@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from janusdna.bundled import BUNDLED
 from janusdna.config import PRESETS, ModelConfig
 from janusdna_cli.errors import InputError
 
@@ -25,6 +26,7 @@ __all__ = [
     "configuration_of",
     "is_archive",
     "published",
+    "published_sizes",
 ]
 
 _WITH_MLP = "-mlp"
@@ -41,7 +43,7 @@ class Published:
     """What a name asks for.
 
     Attributes:
-        name: A preset's, or one with `-mlp` behind it.
+        name: As in `published_sizes`, or a preset's with `-mlp` behind it.
         config: The preset.
         final_mlp: Whether the weights with the final MLP are meant, which came later than the paper's.
     """
@@ -62,13 +64,23 @@ def published(name: str) -> Published:
     Raises:
         InputError: If nothing published is called so.
     """
-    preset = name.removesuffix(_WITH_MLP)
-    if preset not in PRESETS:
-        raise InputError(
-            f"no published model is called {name!r}: expected one of {', '.join(PRESETS)}, "
-            f"or one of these with {_WITH_MLP} behind it for the weights with the final MLP"
-        )
-    return Published(name, PRESETS[preset], final_mlp=name != preset)
+    sizes = published_sizes()
+    if name in sizes:
+        return Published(name, sizes[name], final_mlp=False)
+    if name.removesuffix(_WITH_MLP) in PRESETS and name not in PRESETS:
+        return Published(name, PRESETS[name.removesuffix(_WITH_MLP)], final_mlp=True)
+    problem = f"no published model is called {name!r}"
+    if name == BUNDLED:
+        problem = f"{name} comes with janusdna and need not be fetched"
+    raise InputError(
+        f"{problem}: expected one of {', '.join(sizes)}, or {BUNDLED}{_WITH_MLP} and the like for the "
+        "weights with the final MLP"
+    )
+
+
+def published_sizes() -> dict[str, ModelConfig]:
+    """The published names with their sizes; where the model of the package has a preset's name, not that."""
+    return {f"{name}-published" if name == BUNDLED else name: sizes for name, sizes in PRESETS.items()}
 
 
 def is_archive(path: str) -> bool:

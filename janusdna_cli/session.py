@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 import janusdna
 from janusdna import tokens
+from janusdna.bundled import bundled_folder
 from janusdna.errors import SequenceError
 from janusdna.ops.backends import has_amx
 from janusdna.ops.threads import set_threads
@@ -60,7 +61,7 @@ class ModelSettings:
     """How to read, whatever is read.
 
     Attributes:
-        model: A directory, a pulled model's name, or a reference checkpoint.
+        model: A directory, a bundled or pulled model's name, or a reference checkpoint; None for the bundled.
         window: Bases of context; None for the length the model was trained on.
         both_strands: Average over both strands.
         device: "auto", "cpu", "cuda" or "cuda:i".
@@ -175,20 +176,13 @@ def open_model(settings: ModelSettings) -> Model:
     """Load the model that `settings` name, on their device and threads.
 
     Raises:
-        InputError: If none is named.
         CheckpointError: If it cannot be used.
         BackendError: If the device is not there.
     """
-    if settings.model is None:
-        raise InputError(
-            "no model: this version of janusdna brings none along; pass --model or set JANUSDNA_MODEL "
-            "(`janusdna models pull NAME` fetches a published one, `janusdna demo DIR` makes an untrained "
-            "one to try the commands with)"
-        )
     if settings.threads is not None:
         set_threads(settings.threads)
     model = load(
-        settings.model,
+        bundled_folder() if settings.model is None else settings.model,
         device=settings.device,
         dtype=settings.dtype,
         kv_dtype=settings.kv_dtype,

@@ -1,6 +1,8 @@
 """What is installed: two packages, one program, one version."""
 
+import hashlib
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -44,6 +46,20 @@ def test_the_wheel_holds_every_module(wheel):
     packed = {name for name in wheel.namelist() if name.endswith(".py")}
     modules = [*(ROOT / "models").rglob("*.py"), *(ROOT / "janusdna_cli").rglob("*.py")]
     assert packed == {path.relative_to(ROOT).as_posix().removeprefix("models/") for path in modules}
+
+
+def test_the_wheel_brings_the_bundled_model(wheel):
+    folder = "janusdna/weights/janusdna-32"
+    files = {
+        name: wheel.getinfo(name).file_size
+        for name in wheel.namelist()
+        if name.startswith("janusdna/weights")
+    }
+    assert set(files) == {f"{folder}/config.json", f"{folder}/model.safetensors"}
+    assert sum(files.values()) <= 8_000_000
+    described = json.loads(wheel.read(f"{folder}/config.json"))
+    digest = hashlib.sha256(wheel.read(f"{folder}/model.safetensors")).hexdigest()
+    assert (described["name"], described["weights_sha256"]) == ("janusdna-32", digest)
 
 
 def test_the_wheel_names_its_program_and_licence(wheel):

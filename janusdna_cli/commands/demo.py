@@ -20,9 +20,9 @@ def demo(
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Make a small genome, regions, variants and an untrained model to try every command on.
+    """Make a small genome, regions and variants to try every command on.
 
-    Example: janusdna demo demo && janusdna score-variants demo/variants.vcf --model demo/model
+    Example: janusdna demo demo && janusdna score-variants demo/variants.vcf
     """
     configure_logging(quiet=quiet)
     from janusdna_cli.demo_data import make_demo
@@ -31,8 +31,8 @@ def demo(
     if run:
         _run(directory, overwrite=overwrite, quiet=quiet)
         return
-    typer.echo(_command("score-variants", files.variants, "--model", files.model))
-    typer.echo(_command("embed", files.genome, files.regions, "--model", files.model, "-o", "emb.parquet"))
+    typer.echo(_command("score-variants", files.variants))
+    typer.echo(_command("embed", files.genome, files.regions, "-o", "emb.parquet"))
 
 
 def _command(*words: str | Path) -> str:
@@ -46,14 +46,12 @@ def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
     from janusdna_cli.scoring import ScoreSettings, score_variants
 
     files = DemoFiles(directory)
-    model = str(files.model)
     scores, embeddings = directory / "scores.parquet", directory / "embeddings.parquet"
     embed_regions(
         EmbedSettings(
             fasta=str(files.genome),
             regions=str(files.regions),
             output=str(embeddings),
-            model=model,
             overwrite=overwrite,
             quiet=quiet,
         )
@@ -63,7 +61,6 @@ def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
             vcf=str(files.variants),
             fasta=str(files.genome),
             output=str(scores),
-            model=model,
             overwrite=overwrite,
             quiet=quiet,
         )
@@ -79,12 +76,8 @@ def _show(path: Path) -> None:
     from rich.table import Table
 
     columns = ["pos", "id", "ref", "alt", "status", "llr", "delta_pll"]
-    table = Table(
-        title="Scores of an untrained model: they mean nothing yet",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
+    title = "llr below 0: the model finds ALT less likely than REF"
+    table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         numeric = column in ("pos", "llr", "delta_pll")
         table.add_column(column, no_wrap=True, justify="right" if numeric else "left")

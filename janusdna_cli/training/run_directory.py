@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from janusdna.checkpoint import Checkpoint, read_json, read_native, save
+from janusdna.checkpoint import Checkpoint, read_json, read_native, save, write_tensors
 from janusdna.errors import CheckpointError
 from janusdna_cli.errors import InputError
 from janusdna_cli.training.metrics import METRICS_FILE
@@ -126,7 +126,7 @@ class RunDirectory:
             shutil.rmtree(aside, ignore_errors=True)
             try:
                 save(model, aside)
-                save_file(optimizer, aside / _OPTIMIZER)
+                write_tensors(optimizer, aside / _OPTIMIZER)
                 (aside / _PROGRESS).write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
                 shutil.rmtree(self._checkpoints / name, ignore_errors=True)
                 aside.rename(self._checkpoints / name)

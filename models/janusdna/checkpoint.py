@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from janusdna.config import ModelConfig
@@ -22,7 +22,16 @@ from janusdna.errors import CheckpointError, ConfigError
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels
 
-__all__ = ["CONFIG_NAME", "WEIGHTS_NAME", "Checkpoint", "build", "read_config", "read_native", "save"]
+__all__ = [
+    "CONFIG_NAME",
+    "WEIGHTS_NAME",
+    "Checkpoint",
+    "build",
+    "read_config",
+    "read_native",
+    "save",
+    "write_tensors",
+]
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -55,7 +64,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> str:
     partial = weights.with_suffix(".part")
     contiguous = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
     # One entry: safetensors writes several in any order, and equal weights would differ in their sha256.
-    save_file(contiguous, partial, metadata={"format": "janusdna"})
+    write_tensors(contiguous, partial, metadata={"format": "janusdna"})
     digest = file_sha256(partial)
     description = {
         "format": _FORMAT_VERSION,
@@ -69,6 +78,11 @@ def save(checkpoint: Checkpoint, directory: Path) -> str:
     partial_config.write_text(json.dumps(description, indent=2) + "\n")
     partial_config.replace(directory / CONFIG_NAME)
     return digest
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file that whoever may read its folder's files can read: `save_file` hides it."""
+    path.write_bytes(serialise(tensors, metadata=metadata))
 
 
 def read_native(directory: Path) -> Checkpoint:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from janusdna import tokens
+from janusdna.bundled import BUNDLED, DEFAULT, bundled_folder
 from janusdna.cache import model_folder
 from janusdna.checkpoint import CONFIG_NAME as NATIVE_CONFIG
 from janusdna.checkpoint import Checkpoint, build, read_native
@@ -28,7 +29,7 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Reading",
-    "find_pulled",
+    "find_named",
     "load",
     "open_checkpoint",
     "resolve_device",
@@ -175,7 +176,8 @@ def load(
 
     Args:
         name: A directory with `config.json` and `model.safetensors`, a reference checkpoint or the
-            directory that holds one; where there is no such path, the name of a pulled model.
+            directory that holds one; where there is no such path, "default" or "janusdna-32" for the model
+            that comes with the package, or the name of a pulled one.
         device: "auto", "cpu", "cuda" or "cuda:i".
         dtype: "auto" (bfloat16 on a GPU that has it, else float32), "float32", "bfloat16" or "float64".
         kv_dtype: What the fusion's keys and values of a window are kept in; "auto" is `dtype`.
@@ -196,7 +198,7 @@ def load(
 
 
 def open_checkpoint(name: str | Path) -> Checkpoint:
-    """The weights that `name` means, in whichever of the known formats: a path first, then a pulled model.
+    """The weights that `name` means, in whichever of the known formats: a path first, then a name.
 
     Raises:
         CheckpointError: If there are none.
@@ -210,18 +212,18 @@ def open_checkpoint(name: str | Path) -> Checkpoint:
         return read_reference(path / _REFERENCE_NAME)
     if path.is_dir():
         raise CheckpointError(f"{path}: neither {NATIVE_CONFIG} nor {_REFERENCE_NAME} is in this directory")
-    if pulled := find_pulled(str(name)):
-        return read_native(pulled)
-    if str(name).removesuffix("-mlp") in PRESETS:
+    if named := find_named(str(name)):
+        return read_native(named)
+    if str(name).removesuffix("-mlp").removesuffix("-published") in PRESETS:
         raise CheckpointError(
             f"{name}: its weights are not here; fetch them once with: janusdna models pull {name}"
         )
     raise CheckpointError(f"{path}: no model of this name, and no such file or directory")
 
 
-def find_pulled(name: str) -> Path | None:
-    """The directory of the pulled model that is called `name`; None where there is none."""
-    folder = model_folder(name)
+def find_named(name: str) -> Path | None:
+    """The directory of the bundled or pulled model that is called `name`; None where there is none."""
+    folder = bundled_folder() if name in (DEFAULT, BUNDLED) else model_folder(name)
     return folder if folder is not None and (folder / NATIVE_CONFIG).is_file() else None
 
 

@@ -289,7 +289,6 @@ def test_a_window_beyond_the_trained_length_is_one_warning(work, files, command)
 
 def test_a_model_that_is_not_there(work, files):
     fasta, vcf, _ = files
-    one_line(work.run("score-variants", vcf, "-f", fasta), "no model")
     one_line(work.run("score-variants", vcf, "-f", fasta, "-m", "no"), "no: no model of this name")
     one_line(work.run("score-variants", vcf, "-f", fasta, "-m", "."), "neither config.json nor last.ckpt")
 

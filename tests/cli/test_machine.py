@@ -23,6 +23,7 @@ def test_doctor_says_what_is_here(work):
     assert found["device"].startswith("cpu: ")
     assert found["dtype"] == "float32"
     assert found["CPU threads"] == f"{torch.get_num_threads()} of {os.cpu_count()}"
+    assert "hidden size 32" in found["largest window"]  # of the bundled model
 
 
 def test_doctor_names_the_kernels_that_a_model_gets_and_why(work):

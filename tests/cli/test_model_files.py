@@ -23,14 +23,16 @@ def words(text):
 def test_list_names_every_preset_with_its_sizes(work):
     result = work.run("models", "list")
     assert (result.exit_code, result.stderr) == (0, "")
+    lines = {line.split()[0]: line for line in result.stdout.splitlines()}
     for name, config in PRESETS.items():
-        [line] = [line for line in result.stdout.splitlines() if line.split()[0] == name]
-        assert line.split()[1:3] == [str(config.hidden_size), f"{config.trained_length:,}"]
+        assert lines[name].split()[1:3] == [str(config.hidden_size), f"{config.trained_length:,}"]
+        assert lines[name].endswith("bundled, the default" if name == "janusdna-32" else "none here")
+    assert lines["janusdna-32-published"].endswith("none here")
     assert "models convert" in result.stdout
 
 
 def test_info_of_a_preset_has_no_weights(work):
-    name = next(iter(PRESETS))
+    name = "janusdna-72"
     facts = words(work.run("models", "info", name).stdout)
     assert facts["name"] == f"{name} (a preset; no weights)"
     assert "sha256" not in facts
@@ -44,6 +46,13 @@ def test_info_of_a_model(work):
     assert facts["trained on windows of"] == "64 bp"
     assert facts["layers with attention"] == "2"
     assert facts["sha256"] == json.loads((work.model / "config.json").read_text())["weights_sha256"]
+
+
+def test_info_of_the_bundled_model(work):
+    facts = words(work.run("models", "info", "default").stdout)
+    assert facts == words(work.run("models", "info", "janusdna-32").stdout)
+    assert (facts["name"], facts["trained"]) == ("janusdna-32", "True")
+    assert float(facts["valid_bits_per_base"]) < 1.676
 
 
 def test_info_of_nothing(work):

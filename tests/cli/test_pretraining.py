@@ -335,15 +335,15 @@ def test_a_damaged_checkpoint_is_passed_over(place: Path, whole: Path, work) -> 
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(place: Path, work, monkeypatch) -> None:
-    save_file = run_directory.save_file
+    write_tensors = run_directory.write_tensors
 
     def full(tensors, path) -> None:
         if "step-12" in str(path):
             Path(path).write_bytes(b"half")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save_file(tensors, path)
+        write_tensors(tensors, path)
 
-    monkeypatch.setattr(run_directory, "save_file", full)
+    monkeypatch.setattr(run_directory, "write_tensors", full)
     result = work.run(*options(place, "full", max_steps=13))
     assert result.exit_code == 1
     last = result.stderr.splitlines()[-1]

@@ -127,9 +127,10 @@ def test_a_letter_that_is_no_base_is_named_with_its_place(work):
     assert "is this a nucleotide FASTA?" in str(caught.value)
 
 
-def test_no_model_says_what_to_do():
-    with pytest.raises(InputError, match=r"no model: .*--model or set JANUSDNA_MODEL.*janusdna demo"):
-        open_model(ModelSettings())
+def test_who_names_no_model_gets_the_bundled_one(tmp_path, monkeypatch):
+    (tmp_path / "default").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert open_model(ModelSettings()).info.name == "janusdna-32"
 
 
 def test_a_parquet_file_tells_its_origin(work, bases):

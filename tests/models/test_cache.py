@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from janusdna.cache import cache_folder, model_folder
-from janusdna.reader import find_pulled
+from janusdna.reader import find_named
 
 
 def test_the_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,14 +30,14 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_path_is_no_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert model_folder(name) is None
-    assert find_pulled(name) is None
+    assert find_named(name) is None
 
 
 def test_a_model_is_there_when_its_configuration_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = tmp_path / "janusdna" / "models" / "janusdna-32"
-    assert model_folder("janusdna-32") == folder
+    folder = tmp_path / "janusdna" / "models" / "janusdna-72"
+    assert model_folder("janusdna-72") == folder
     folder.mkdir(parents=True)
-    assert find_pulled("janusdna-32") is None
+    assert find_named("janusdna-72") is None
     (folder / "config.json").touch()
-    assert find_pulled("janusdna-32") == folder
+    assert find_named("janusdna-72") == folder

@@ -46,6 +46,14 @@ class TestNative:
             assert torch.equal(found.tensors[name], tensor)
         assert not list((tmp_path / "model").glob("*.part"))
 
+    def test_who_may_read_the_folder_may_read_the_weights(
+        self, checkpoint: Checkpoint, tmp_path: Path
+    ) -> None:
+        save(checkpoint, tmp_path)
+        modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+        (tmp_path / "ordinary").touch()
+        assert modes == {(tmp_path / "ordinary").stat().st_mode}
+
     def test_network_is_the_same(self, checkpoint: Checkpoint, make_network: Make, tmp_path: Path) -> None:
         save(checkpoint, tmp_path)
         ids = torch.randint(7, 11, (1, 20))

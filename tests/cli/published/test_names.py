@@ -4,12 +4,20 @@ import pytest
 
 from janusdna import PRESETS
 from janusdna_cli.errors import InputError
-from janusdna_cli.published_names import choose, choose_named, choose_within, configuration_of, published
+from janusdna_cli.published_names import (
+    choose,
+    choose_named,
+    choose_within,
+    configuration_of,
+    published,
+    published_sizes,
+)
 
 RUN = "janusdna_len-1k_d_model-{0}_inter_dim-{1}_n_layer-8_lr-8e-3_step-10K_moeloss-true_1head_{2}"
 LONG = "janusdna_len-131k_d_model-144_inter_dim-576_n_layer-8_lr-8e-3_step-50K_moeloss-true_1head_onlymoe"
 SIZES = [("32", "with"), ("32", "without"), ("72", "with"), ("72", "without"), ("144", "without")]
 NAMES = [f"janusdna-{width}" + "-midattn" * (kind == "with") for width, kind in SIZES]
+NAMES[1] += "-published"
 
 LAYOUTS = {
     "as others describe it": [f"{width}_{kind}_midattn.ckpt" for width, kind in SIZES],
@@ -46,7 +54,7 @@ def test_the_final_mlp_is_another_name():
 
 def test_a_loose_checkpoint_goes_before_an_archive_and_the_last_before_others():
     paths = ["32_wo_midattn.zip", "32_wo_midattn/last.ckpt", "32_wo_midattn/val_loss.ckpt"]
-    assert choose(paths, published("janusdna-32")) == paths[1]
+    assert choose(paths, published("janusdna-32-published")) == paths[1]
 
 
 def test_more_than_one_is_for_the_user_to_name():
@@ -72,8 +80,20 @@ def test_none_names_what_there_is():
 def test_a_name_that_nothing_has():
     with pytest.raises(InputError) as error:
         published("janusdna-7")
-    assert "no published model is called 'janusdna-7': expected one of janusdna-32, " in str(error.value)
-    assert [published(name).config for name in PRESETS] == list(PRESETS.values())
+    assert "no published model is called 'janusdna-7': expected one of janusdna-32-published, " in str(
+        error.value
+    )
+    assert [published(name).config for name in published_sizes()] == list(PRESETS.values())
+
+
+def test_the_bundled_models_name_is_not_another_models():
+    with pytest.raises(InputError) as error:
+        published("janusdna-32")
+    assert str(error.value).startswith(
+        "janusdna-32 comes with janusdna and need not be fetched: expected one"
+    )
+    assert not published("janusdna-32-published").final_mlp
+    assert published("janusdna-32-mlp").final_mlp
 
 
 @pytest.mark.parametrize("file", ["a/last.ckpt", "x.zip"])

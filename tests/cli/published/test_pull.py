@@ -57,25 +57,25 @@ def failed(result):
 
 def test_a_pulled_model_is_the_authors(work, serve, loose, runs, cache):
     stand_in = serve(loose)
-    said = done(work.run("models", "pull", "janusdna-32"))
-    folder = cache / "janusdna-32"
+    said = done(work.run("models", "pull", "janusdna-32-published"))
+    folder = cache / "janusdna-32-published"
     first, second, third = said.splitlines()
-    assert first == f"janusdna: janusdna-32 is {CHECKPOINT}, {len(loose[CHECKPOINT]):,} bytes"
+    assert first == f"janusdna: janusdna-32-published is {CHECKPOINT}, {len(loose[CHECKPOINT]):,} bytes"
     assert second == f"janusdna: {CHECKPOINT} is without the final MLP"
-    assert third.startswith(f"janusdna: {folder}: janusdna-32 written, sha256 ")
+    assert third.startswith(f"janusdna: {folder}: janusdna-32-published written, sha256 ")
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     assert stand_in.fetched() == [CHECKPOINT, CONFIG]
     by_hand = saved(work.folder / "by-hand", runs["32_without_midattn"])
-    assert torch.equal(logits("janusdna-32"), logits(by_hand))
+    assert torch.equal(logits("janusdna-32-published"), logits(by_hand))
 
 
 def test_each_name_has_its_own_weights(work, serve, loose, runs):
     serve(loose)
-    done(work.run("models", "pull", "janusdna-32", "-q"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
     done(work.run("models", "pull", "janusdna-32-midattn", "-q"))
     by_hand = saved(work.folder / "by-hand", runs["32_with_midattn"])
     assert torch.equal(logits("janusdna-32-midattn"), logits(by_hand))
-    assert not torch.equal(logits("janusdna-32-midattn"), logits("janusdna-32"))
+    assert not torch.equal(logits("janusdna-32-midattn"), logits("janusdna-32-published"))
 
 
 @pytest.mark.parametrize("case", ["tiny-midattn-nomlp", "tiny-nomidattn-nomlp"])
@@ -97,14 +97,14 @@ def test_the_references_own_files(work, serve, shared, monkeypatch, case):
 
 def test_a_pulled_model_needs_no_network(work, serve, loose, cache, monkeypatch):
     stand_in = serve(loose)
-    done(work.run("models", "pull", "janusdna-32", "-q"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
     asked = list(stand_in.requests)
     monkeypatch.setenv("JANUSDNA_DATAVERSE", "http://127.0.0.1:1")
-    folder = cache / "janusdna-32"
-    said = done(work.run("models", "pull", "janusdna-32"))
-    assert said == f"janusdna: janusdna-32 is here: {folder}; --overwrite fetches it again\n"
+    folder = cache / "janusdna-32-published"
+    said = done(work.run("models", "pull", "janusdna-32-published"))
+    assert said == f"janusdna: janusdna-32-published is here: {folder}; --overwrite fetches it again\n"
     fasta = work.fasta(chr1="ACGTACGTAC" * 8)
-    result = work.run("embed", fasta, "--model", "janusdna-32", "-w", "64", "-o", "x.tsv", "-q")
+    result = work.run("embed", fasta, "--model", "janusdna-32-published", "-w", "64", "-o", "x.tsv", "-q")
     assert result.exit_code == 0, result.output
     assert stand_in.requests == asked
 
@@ -122,25 +122,29 @@ def test_a_model_that_was_not_pulled_says_how(work, cache):
 
 def test_a_path_goes_before_a_name(work, serve, loose, model_dir):
     serve(loose)
-    done(work.run("models", "pull", "janusdna-32", "-q"))
-    assert janusdna.load("janusdna-32", device="cpu").config.hidden_size == 32
-    (work.folder / "janusdna-32").symlink_to(model_dir)
-    assert janusdna.load("janusdna-32", device="cpu").config.hidden_size == 16
-    assert "tiny" in work.run("models", "info", "janusdna-32").stdout
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
+    assert janusdna.load("janusdna-32-published", device="cpu").config.hidden_size == 32
+    (work.folder / "janusdna-32-published").symlink_to(model_dir)
+    assert janusdna.load("janusdna-32-published", device="cpu").config.hidden_size == 16
+    assert "tiny" in work.run("models", "info", "janusdna-32-published").stdout
 
 
 def test_list_and_info_know_it(work, serve, loose, cache):
     serve(loose)
-    line = next(line for line in work.run("models", "list").stdout.splitlines() if "janusdna-32 " in line)
+    line = next(
+        line for line in work.run("models", "list").stdout.splitlines() if "janusdna-32-published " in line
+    )
     assert line.endswith("  none here")
-    done(work.run("models", "pull", "janusdna-32", "-q"))
-    line = next(line for line in work.run("models", "list").stdout.splitlines() if "janusdna-32 " in line)
-    assert line.split()[:3] == ["janusdna-32", "32", "1,024"]
-    assert line.endswith(f"  {cache / 'janusdna-32'}")
-    facts = work.run("models", "info", "janusdna-32").stdout
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
+    line = next(
+        line for line in work.run("models", "list").stdout.splitlines() if "janusdna-32-published " in line
+    )
+    assert line.split()[:3] == ["janusdna-32-published", "32", "1,024"]
+    assert line.endswith(f"  {cache / 'janusdna-32-published'}")
+    facts = work.run("models", "info", "janusdna-32-published").stdout
     for name, value in {
-        "name": "janusdna-32",
-        "directory": str(cache / "janusdna-32"),
+        "name": "janusdna-32-published",
+        "directory": str(cache / "janusdna-32-published"),
         "trained on windows of": "1,024 bp",
         "final MLP": "no",
         "source": CHECKPOINT,
@@ -202,7 +206,10 @@ def test_the_dataset_is_listed(work, serve, loose):
 def test_a_file_can_be_named(work, serve, loose, runs):
     checkpoint, configuration = runs["32_without_midattn"]
     serve(loose | {"other/x.pt": checkpoint, "other/model_config.json": configuration})
-    done(work.run("models", "pull", "janusdna-32", "--file", "x.pt"), says=["janusdna-32 is other/x.pt, "])
+    done(
+        work.run("models", "pull", "janusdna-32-published", "--file", "x.pt"),
+        says=["janusdna-32-published is other/x.pt, "],
+    )
     said = failed(work.run("models", "pull", "janusdna-32-midattn", "-q", "--file", CHECKPOINT))
     assert said == (
         f"{CHECKPOINT}: is a model of hidden size 32 with attention in layers [], and janusdna-32-midattn "
@@ -215,12 +222,12 @@ def test_a_file_can_be_named(work, serve, loose, runs):
 
 def test_the_download_can_be_kept_and_is_not_fetched_again(work, serve, loose, cache):
     stand_in = serve(loose)
-    done(work.run("models", "pull", "janusdna-32", "-q", "--keep-download"))
-    kept = cache / "janusdna-32" / "download"
+    done(work.run("models", "pull", "janusdna-32-published", "-q", "--keep-download"))
+    kept = cache / "janusdna-32-published" / "download"
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
         name: loose[name] for name in (CHECKPOINT, CONFIG)
     }
-    done(work.run("models", "pull", "janusdna-32", "-q", "--overwrite"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q", "--overwrite"))
     assert stand_in.fetched() == [CHECKPOINT, CONFIG]
     assert not kept.exists()
 
@@ -231,7 +238,7 @@ def test_what_breaks_off_goes_on(work, serve, loose, runs, storage):
     stand_in.storage = storage
     stand_in.breaks = [1000, 500]
     done(
-        work.run("models", "pull", "janusdna-32"),
+        work.run("models", "pull", "janusdna-32-published"),
         says=[f"{CHECKPOINT}: the connection broke off; again in 0.01 s"],
     )
     assert stand_in.fetched() == [
@@ -241,19 +248,19 @@ def test_what_breaks_off_goes_on(work, serve, loose, runs, storage):
         CONFIG,
     ]
     by_hand = saved(work.folder / "by-hand", runs["32_without_midattn"])
-    assert torch.equal(logits("janusdna-32"), logits(by_hand))
+    assert torch.equal(logits("janusdna-32-published"), logits(by_hand))
 
 
 def test_another_run_goes_on(work, serve, loose):
     stand_in = serve(loose)
     stand_in.breaks = [1000, 500, 500, 500]
     size = len(loose[CHECKPOINT])
-    assert failed(work.run("models", "pull", "janusdna-32")) == (
+    assert failed(work.run("models", "pull", "janusdna-32-published")) == (
         f"{CHECKPOINT}: {stand_in.url.removeprefix('http://')}: the connection broke off, after 2,500 of "
         f"{size:,} bytes, which are kept: run it again to go on{BY_HAND}"
     )
     stand_in.requests.clear()
-    done(work.run("models", "pull", "janusdna-32", "-q"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
     assert stand_in.fetched() == [f"{CHECKPOINT} bytes=2500-", CONFIG]
 
 
@@ -261,17 +268,17 @@ def test_a_server_that_does_not_go_on_begins_anew(work, serve, loose):
     stand_in = serve(loose)
     stand_in.ranges = False
     stand_in.breaks = [1000]
-    done(work.run("models", "pull", "janusdna-32", "-q"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
     assert stand_in.fetched() == [CHECKPOINT, f"{CHECKPOINT} bytes=1000-", CONFIG]
 
 
 @pytest.mark.parametrize("left", [b"of another file", b"x" * 10_000_000])
 def test_what_is_left_of_another_file_does_no_harm(work, serve, loose, cache, left):
     serve(loose)
-    download = cache / "janusdna-32" / "download"
+    download = cache / "janusdna-32-published" / "download"
     download.mkdir(parents=True)
     (download / f"{CHECKPOINT}.part").write_bytes(left)
-    done(work.run("models", "pull", "janusdna-32", "-q"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
     assert not download.exists()
 
 
@@ -279,7 +286,7 @@ def test_what_is_left_of_another_file_does_no_harm(work, serve, loose, cache, le
 def test_a_wrong_checksum_removes_the_file(work, serve, loose, cache, kind):
     stand_in = serve(loose)
     stand_in.kind, stand_in.wrong = kind, {CHECKPOINT}
-    said = failed(work.run("models", "pull", "janusdna-32"))
+    said = failed(work.run("models", "pull", "janusdna-32-published"))
     algorithm = kind.lower().replace("-", "")
     expected = json.loads(stand_in.dataset())["data"]["latestVersion"]["files"][0]["dataFile"]["checksum"]
     found = hashlib.new(algorithm, loose[CHECKPOINT]).hexdigest()
@@ -287,19 +294,21 @@ def test_a_wrong_checksum_removes_the_file(work, serve, loose, cache, kind):
         f"{CHECKPOINT}: {len(loose[CHECKPOINT]):,} bytes came with the checksum {algorithm}:{found}, "
         f"expected {algorithm}:{expected['value']}; they were removed, run it again{BY_HAND}"
     )
-    assert list((cache / "janusdna-32" / "download").iterdir()) == []
+    assert list((cache / "janusdna-32-published" / "download").iterdir()) == []
 
 
 def test_a_checksum_of_unknown_kind_is_not_verified(work, serve, loose):
     serve(loose).kind = "UNF"
-    done(work.run("models", "pull", "janusdna-32", "-q"))
+    done(work.run("models", "pull", "janusdna-32-published", "-q"))
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_an_error_that_passes(work, serve, loose, status):
     stand_in = serve(loose)
     stand_in.failures, stand_in.listing_failures = [status], [status, status]
-    done(work.run("models", "pull", "janusdna-32"), says=[f"answers {status} ", "; again in 0.01 s"])
+    done(
+        work.run("models", "pull", "janusdna-32-published"), says=[f"answers {status} ", "; again in 0.01 s"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -324,7 +333,7 @@ def test_an_error_that_stays(work, serve, loose, attribute, failures, said):
     stand_in = serve(loose)
     setattr(stand_in, attribute, failures)
     host, page = stand_in.url.removeprefix("http://"), "https://doi.org/10.7910/DVN/HDT0RN"
-    assert failed(work.run("models", "pull", "janusdna-32")) == (
+    assert failed(work.run("models", "pull", "janusdna-32-published")) == (
         said.format(file=CHECKPOINT, host=host, page=page) + BY_HAND
     )
 
@@ -334,7 +343,7 @@ def test_no_network(work, cache, monkeypatch):
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert failed(work.run("models", "pull", "janusdna-32")) == (
+    assert failed(work.run("models", "pull", "janusdna-32-published")) == (
         f"dataverse.harvard.edu: its address cannot be found: is there a network?{BY_HAND}"
     )
     listed = failed(work.run("models", "pull", "--list"))
@@ -343,7 +352,9 @@ def test_no_network(work, cache, monkeypatch):
 
 
 def test_nobody_there(work, cache):
-    said = failed(work.run("models", "pull", "janusdna-32", JANUSDNA_DATAVERSE="http://127.0.0.1:1"))
+    said = failed(
+        work.run("models", "pull", "janusdna-32-published", JANUSDNA_DATAVERSE="http://127.0.0.1:1")
+    )
     assert said == (
         f"127.0.0.1:1: no connection: is there a network, and does it need a proxy (HTTPS_PROXY)?{BY_HAND}"
     )
@@ -364,14 +375,14 @@ def test_other_ways_to_fail(work, serve, loose, monkeypatch, error, said):
         raise error
 
     monkeypatch.setattr(requests, "get", fail)
-    line = failed(work.run("models", "pull", "janusdna-32"))
+    line = failed(work.run("models", "pull", "janusdna-32-published"))
     assert line.startswith(f"{stand_in.url.removeprefix('http://')}: {said}")
     assert line.endswith(BY_HAND)
 
 
 @pytest.mark.parametrize("address", ["dataverse.harvard.edu", "ftp://x", "http://"])
 def test_a_server_that_is_no_address(work, cache, address):
-    said = failed(work.run("models", "pull", "janusdna-32", JANUSDNA_DATAVERSE=address))
+    said = failed(work.run("models", "pull", "janusdna-32-published", JANUSDNA_DATAVERSE=address))
     assert said == (
         f"JANUSDNA_DATAVERSE is {address!r}: expected an address such as https://dataverse.harvard.edu"
     )
@@ -403,7 +414,7 @@ def test_behind_a_proxy(work, serve, loose, monkeypatch):
     thread.start()
     try:
         result = work.run(
-            "models", "pull", "janusdna-32", "-q",
+            "models", "pull", "janusdna-32-published", "-q",
             JANUSDNA_DATAVERSE="http://dataverse.invalid",
             HTTP_PROXY=f"http://127.0.0.1:{proxy.server_port}",
         )  # fmt: skip
@@ -418,7 +429,7 @@ def test_behind_a_proxy(work, serve, loose, monkeypatch):
 def test_a_proxy_that_is_not_there(work, cache):
     said = failed(
         work.run(
-            "models", "pull", "janusdna-32", "-q",
+            "models", "pull", "janusdna-32-published", "-q",
             HTTPS_PROXY="http://user:secret@127.0.0.1:1",
         )
     )  # fmt: skip
@@ -429,32 +440,32 @@ def test_a_proxy_that_is_not_there(work, cache):
 
 def test_a_download_that_is_no_checkpoint(work, serve, loose, cache):
     serve(loose | {CHECKPOINT: b"not a checkpoint"})
-    said = failed(work.run("models", "pull", "janusdna-32"))
+    said = failed(work.run("models", "pull", "janusdna-32-published"))
     assert f"{CHECKPOINT}: cut short, or not a checkpoint" in said
-    assert not (cache / "janusdna-32" / "config.json").exists()
+    assert not (cache / "janusdna-32-published" / "config.json").exists()
 
 
 def test_a_cache_that_cannot_be_written(work, serve, loose, monkeypatch):
     serve(loose)
     monkeypatch.setenv("XDG_CACHE_HOME", work.file("file", ""))
-    said = failed(work.run("models", "pull", "janusdna-32"))
+    said = failed(work.run("models", "pull", "janusdna-32-published"))
     assert said == (
-        f"{work.folder}/file/janusdna/models/janusdna-32: cannot be written (Not a directory); "
+        f"{work.folder}/file/janusdna/models/janusdna-32-published: cannot be written (Not a directory); "
         "set XDG_CACHE_HOME to a folder that can"
     )
 
 
 def test_two_processes_at_once_fetch_it_once(work, serve, loose):
     stand_in = serve(loose)
-    command = [sys.executable, "-m", "janusdna_cli", "models", "pull", "janusdna-32"]
+    command = [sys.executable, "-m", "janusdna_cli", "models", "pull", "janusdna-32-published"]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=60)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert stand_in.fetched() == [CHECKPOINT, CONFIG]
-    assert logits("janusdna-32").shape == (1, 15, 16)
+    assert logits("janusdna-32-published").shape == (1, 15, 16)
 
 
-@pytest.mark.parametrize("words", [(), ("janusdna-32", "--list")])
+@pytest.mark.parametrize("words", [(), ("janusdna-32-published", "--list")])
 def test_a_name_or_the_list(work, cache, words):
     result = work.run("models", "pull", *words)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -463,7 +474,7 @@ def test_a_name_or_the_list(work, cache, words):
 
 def test_a_name_that_nothing_has(work, cache):
     assert failed(work.run("models", "pull", "janusdna-7")).startswith(
-        "no published model is called 'janusdna-7': expected one of janusdna-32, janusdna-32-midattn, "
+        "no published model is called 'janusdna-7': expected one of janusdna-32-published, janusdna-32-"
     )
 
 

@@ -52,6 +52,12 @@ def test_the_defaults_are_the_paper_s_recipe() -> None:
     )
 
 
+def test_a_run_can_go_on_from_the_bundled_model() -> None:
+    start = told(init="janusdna-32").start()
+    assert start is not None
+    assert (start.name, start.config.hidden_size) == ("janusdna-32", 32)
+
+
 @pytest.mark.parametrize(
     ("length", "steps"), [(1_024, 10_000), (131_071, 10_000), (131_072, 50_000), (1 << 20, 50_000)]
 )
