@@ -41,8 +41,8 @@ from janusdna import tokens
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.session import ModelSettings, open_model
-from janusdna_cli.windowing import BOTH_STRANDS, Request, WindowReader
+from janusdna_cli.reading.session import ModelSettings, open_model
+from janusdna_cli.reading.windowing import BOTH_STRANDS, Request, WindowReader
 
 SPLICE = SHARED / "labelled" / "uci_splice.data"
 K = 16

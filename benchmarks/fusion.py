@@ -22,7 +22,8 @@ from torch import Tensor
 
 from janusdna import PRESETS, ModelConfig
 from janusdna.nn.model import JanusDNA
-from janusdna.ops import flex, fusion, fusion_cpu, reference
+from janusdna.ops import flex, fusion, reference
+from janusdna.ops.cpu import fusion as fusion_cpu
 
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16_384)
 # Bytes for each pair of a query and a key: of FlexAttention's block mask while it is made, and of the

@@ -23,7 +23,7 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops import attention, flex, fusion, reference
 from janusdna.ops.backends import REFERENCE, Kernel, Kernels, choose_kernels
 from janusdna.reader import Model
-from janusdna_cli.windowing import BOTH_STRANDS, Request, WindowReader
+from janusdna_cli.reading.windowing import BOTH_STRANDS, Request, WindowReader
 
 __all__ = ["available", "run_checks"]
 
@@ -111,7 +111,7 @@ def _checks(device: torch.device) -> Iterator[tuple[str, Callable[[], tuple[floa
 
 
 def _by_driver(kernels: Kernels, device: torch.device) -> tuple[float, float]:
-    from janusdna.ops import triton_launch
+    from janusdna.ops.triton import launch as triton_launch
 
     with mock.patch.object(triton_launch, "builds_a_launcher", return_value=False):
         return max(

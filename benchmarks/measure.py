@@ -24,7 +24,7 @@ from torch.nn import functional
 from janusdna import PRESETS
 from janusdna.nn.feed_forward import MixtureOfExperts
 from janusdna.nn.model import JanusDNA
-from janusdna.ops.threads import side_by_side
+from janusdna.ops.cpu.threads import side_by_side
 
 RESULTS = Path(__file__).parent / "results"
 Row = dict[str, Any]

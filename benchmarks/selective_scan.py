@@ -18,7 +18,8 @@ from torch.nn import functional
 from window import make_operands, published_scan
 
 from janusdna import preset
-from janusdna.ops import reference, scan_cpu
+from janusdna.ops import reference
+from janusdna.ops.cpu import scan as scan_cpu
 
 LENGTHS = (1024, 4096, 16_384, 65_536, 262_144, 1_048_576)
 BOUND = 5.6e-3 / (16_384 * 144)

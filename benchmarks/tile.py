@@ -15,8 +15,8 @@ import torch
 from measure import Row, arguments, best, memory_growth, preset_option, report
 
 from janusdna import Model
-from janusdna_cli.allele_scores import around
-from janusdna_cli.windowing import FORWARD, Haplotype, Request, WindowReader
+from janusdna_cli.reading.windowing import FORWARD, Haplotype, Request, WindowReader
+from janusdna_cli.variants.scores import around
 
 SPAN = 128
 DELETED = 2

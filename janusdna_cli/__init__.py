@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from janusdna_cli.embedding import EmbedSettings, embed_regions
-    from janusdna_cli.pretraining import pretrain
-    from janusdna_cli.scoring import ScoreSettings, score_variants
-    from janusdna_cli.session import Summary
+    from janusdna_cli.reading.session import Summary
+    from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.training.pretraining import pretrain
     from janusdna_cli.training.run import PretrainSummary
     from janusdna_cli.training.settings import PretrainSettings
+    from janusdna_cli.variants.scoring import ScoreSettings, score_variants
 
 __all__ = [
     "EmbedSettings",
@@ -28,14 +28,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "EmbedSettings": "embedding",
-    "embed_regions": "embedding",
+    "EmbedSettings": "regions.embedding",
+    "embed_regions": "regions.embedding",
     "PretrainSettings": "training.settings",
     "PretrainSummary": "training.run",
-    "pretrain": "pretraining",
-    "ScoreSettings": "scoring",
-    "score_variants": "scoring",
-    "Summary": "session",
+    "pretrain": "training.pretraining",
+    "ScoreSettings": "variants.scoring",
+    "score_variants": "variants.scoring",
+    "Summary": "reading.session",
 }
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from janusdna_cli import options
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.commands import options
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["demo"]
 
@@ -42,8 +42,8 @@ def _command(*words: str | Path) -> str:
 
 def _run(directory: Path, *, overwrite: bool, quiet: bool) -> None:
     from janusdna_cli.demo_data import DemoFiles
-    from janusdna_cli.embedding import EmbedSettings, embed_regions
-    from janusdna_cli.scoring import ScoreSettings, score_variants
+    from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.variants.scoring import ScoreSettings, score_variants
 
     files = DemoFiles(directory)
     scores, embeddings = directory / "scores.parquet", directory / "embeddings.parquet"

@@ -2,8 +2,8 @@
 
 import typer
 
-from janusdna_cli import options
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.commands import options
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["doctor"]
 
@@ -19,6 +19,6 @@ def doctor(
     Example: janusdna doctor
     """
     configure_logging()
-    from janusdna_cli.machine import describe_machine
+    from janusdna_cli.runtime.doctor import describe_machine
 
     typer.echo(describe_machine(model=model, device=device, dtype=dtype, kernels=kernels))

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from janusdna_cli import options
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.commands import options
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["embed"]
 
@@ -51,7 +51,7 @@ def embed(
     Example: janusdna embed genome.fa regions.bed -o emb.parquet
     """
     configure_logging(quiet=quiet, verbose=verbose)
-    from janusdna_cli.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
 
     embed_regions(
         EmbedSettings(

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from janusdna_cli import options
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.commands import options
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["app"]
 
@@ -21,7 +21,7 @@ def list_models() -> None:
 
     Example: janusdna models list
     """
-    from janusdna_cli.model_files import describe_known
+    from janusdna_cli.model_store.files import describe_known
 
     typer.echo(describe_known())
 
@@ -61,7 +61,7 @@ def pull(
     if (name is None) != list_files:
         raise typer.BadParameter("expected either the NAME of a published model, or --list")
     configure_logging(quiet=quiet)
-    from janusdna_cli.published import describe_dataset, pull_model
+    from janusdna_cli.model_store.pull import describe_dataset, pull_model
 
     if name is None:
         typer.echo(describe_dataset())
@@ -97,7 +97,7 @@ def convert(
     Example: janusdna models convert last.ckpt -o my-model --length 1024
     """
     configure_logging(quiet=quiet)
-    from janusdna_cli.model_files import convert_checkpoint
+    from janusdna_cli.model_store.files import convert_checkpoint
 
     convert_checkpoint(checkpoint, output, length=length, name=name, overwrite=overwrite)
 
@@ -112,6 +112,6 @@ def info(
 
     Example: janusdna models info my-model
     """
-    from janusdna_cli.model_files import describe
+    from janusdna_cli.model_store.files import describe
 
     typer.echo(describe(model))

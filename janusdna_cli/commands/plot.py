@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from janusdna_cli import options
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.commands import options
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["plot"]
 
@@ -38,6 +38,6 @@ def plot(
     Example: janusdna plot genome.janusdna-run
     """
     configure_logging(quiet=quiet)
-    from janusdna_cli.training_curves import PlotSettings, plot_runs
+    from janusdna_cli.training.curves import PlotSettings, plot_runs
 
     plot_runs(PlotSettings(runs=tuple(runs), output=output, format=format))

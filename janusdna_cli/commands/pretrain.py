@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from janusdna_cli import options
+from janusdna_cli.commands import options
 from janusdna_cli.errors import InputError
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["pretrain"]
 
@@ -225,7 +225,7 @@ def pretrain(
     """
     given = {name: value for name, value in locals().items() if name != "verbose"}
     configure_logging(quiet=quiet, verbose=verbose)
-    from janusdna_cli.pretraining import pretrain as run
+    from janusdna_cli.training.pretraining import pretrain as run
     from janusdna_cli.training.settings import PretrainSettings
 
     contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]

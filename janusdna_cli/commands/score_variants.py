@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from janusdna_cli import options
+from janusdna_cli.commands import options
 from janusdna_cli.errors import InputError
-from janusdna_cli.progress import configure_logging
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["score_variants"]
 
@@ -71,8 +71,8 @@ def score_variants(
     Example: janusdna score-variants variants.vcf.gz --fasta hg38.fa --window 131072 -o scores.parquet
     """
     configure_logging(quiet=quiet, verbose=verbose)
-    from janusdna_cli.scoring import ScoreSettings
-    from janusdna_cli.scoring import score_variants as run
+    from janusdna_cli.variants.scoring import ScoreSettings
+    from janusdna_cli.variants.scoring import score_variants as run
 
     try:
         settings = ScoreSettings(

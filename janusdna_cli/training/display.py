@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from janusdna_cli.progress import format_bases
+from janusdna_cli.runtime.progress import format_bases
 from janusdna_cli.training.metrics_log import Line
 
 __all__ = ["TrainingDisplay", "format_duration", "training_display"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from janusdna.config import ModelConfig
-from janusdna_cli.device_memory import free_memory
+from janusdna_cli.runtime.memory import free_memory
 
 __all__ = ["bytes_per_base", "micro_batch_bases", "needs_recomputing"]
 

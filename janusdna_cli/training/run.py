@@ -23,11 +23,11 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import choose_kernels
 from janusdna.reader import resolve_dtype
 from janusdna.training import Report, Trainer
-from janusdna_cli.distributed import Ranks
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Splits
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.progress import format_bases
+from janusdna_cli.runtime.progress import format_bases
+from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.display import format_duration, training_display
 from janusdna_cli.training.memory import micro_batch_bases, needs_recomputing

@@ -24,7 +24,7 @@ from janusdna.errors import TrainingError
 from janusdna.muon import Muon
 from janusdna.nn.model import JanusDNA, Prediction
 from janusdna.objectives import SEES, Example, Objective, router_loss, surprisal
-from janusdna.ops.threads import side_by_side
+from janusdna.ops.cpu.threads import side_by_side
 
 __all__ = ["OPTIMIZERS", "Optimizer", "Recipe", "Report", "Trainer"]
 

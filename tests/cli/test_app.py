@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from janusdna import __version__
 from janusdna.errors import CheckpointError
 from janusdna_cli.app import app, new_app
-from janusdna_cli.errors import InputError, RecordError
-from janusdna_cli.options import (
+from janusdna_cli.commands.options import (
     BatchBp,
     Device,
     Dtype,
@@ -26,6 +25,7 @@ from janusdna_cli.options import (
     Verbose,
     Window,
 )
+from janusdna_cli.errors import InputError, RecordError
 
 COMMANDS = ("embed", "score-variants", "plot", "models", "demo", "doctor")
 

@@ -23,7 +23,7 @@ if TRITON_DEVICE == "cpu":
 def triton_operation(module: str, function: str) -> Callable[..., Any]:
     """An operation of a Triton module on tensors of the CPU: by the interpreter, or on a GPU and back."""
     pytest.importorskip("triton")
-    operation = getattr(importlib.import_module(f"janusdna.ops.{module}"), function)
+    operation = getattr(importlib.import_module(f"janusdna.ops.triton.{module}"), function)
 
     def moved(value: object, device: str) -> Any:
         if isinstance(value, tuple):

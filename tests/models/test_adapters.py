@@ -83,7 +83,7 @@ def _operands() -> list[Tensor]:
 def test_mamba_ssm(
     stand_ins: None, monkeypatch: pytest.MonkeyPatch, with_state: bool, reverse: bool, limit: int
 ) -> None:
-    adapter = importlib.import_module("janusdna.ops.mamba_ssm")
+    adapter = importlib.import_module("janusdna.ops.optional.mamba_ssm")
     monkeypatch.setattr(adapter, "_INDEX_LIMIT", limit)
     values = _operands()
     state = torch.randn(5, 6, 16) if with_state else None
@@ -95,7 +95,7 @@ def test_mamba_ssm(
 
 
 def test_no_call_reaches_the_index_limit(stand_ins: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    adapter = importlib.import_module("janusdna.ops.mamba_ssm")
+    adapter = importlib.import_module("janusdna.ops.optional.mamba_ssm")
     sizes: list[int] = []
 
     def counting(u: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -114,7 +114,7 @@ def test_no_call_reaches_the_index_limit(stand_ins: None, monkeypatch: pytest.Mo
 def test_causal_conv1d(
     stand_ins: None, monkeypatch: pytest.MonkeyPatch, with_edge: bool, reverse: bool, limit: int
 ) -> None:
-    adapter = importlib.import_module("janusdna.ops.causal_conv1d")
+    adapter = importlib.import_module("janusdna.ops.optional.causal_conv1d")
     monkeypatch.setattr(adapter, "_INDEX_LIMIT", limit)
     x, weight, bias = torch.randn(2, 9, 5), torch.randn(5, 4), torch.randn(5)
     before = torch.randn(2, 3, 5) if with_edge else None
@@ -167,7 +167,7 @@ def test_cuda_without_triton_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_triton_without_a_compiler_is_launched_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
-    monkeypatch.setattr("janusdna.ops.triton_launch.builds_a_launcher", lambda: False)
+    monkeypatch.setattr("janusdna.ops.triton.launch.builds_a_launcher", lambda: False)
     kernels = choose()
     assert (kernels.names["scan"], kernels.names["norm"]) == ("triton", "triton")
     assert kernels.reasons["norm"].endswith("launched by the driver: Triton finds no C compiler and headers")

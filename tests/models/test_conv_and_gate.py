@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from janusdna.ops import conv_cpu, reference, swiglu_cpu
+from janusdna.ops import reference
+from janusdna.ops.cpu import conv as conv_cpu
+from janusdna.ops.cpu import swiglu as swiglu_cpu
 
 Operation = Callable[..., Any]
 Triton = Callable[[str, str], Operation]
@@ -15,7 +17,7 @@ Triton = Callable[[str, str], Operation]
 
 @pytest.fixture(params=["numba", "triton"])
 def conv_silu(request: pytest.FixtureRequest, triton: Triton) -> Operation:
-    return conv_cpu.conv_silu if request.param == "numba" else triton("conv_triton", "conv_silu")
+    return conv_cpu.conv_silu if request.param == "numba" else triton("conv", "conv_silu")
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -80,12 +82,12 @@ def compare(fast: Operation, plain: Operation, values: list[torch.Tensor]) -> No
 
 @pytest.mark.parametrize("shape", [(1, 2), (3, 7, 46), (40, 144)])
 def test_triton_swiglu_and_its_gradient(triton: Triton, shape: tuple[int, ...]) -> None:
-    compare(triton("swiglu_triton", "swiglu"), reference.swiglu, [3 * torch.randn(*shape)])
+    compare(triton("swiglu", "swiglu"), reference.swiglu, [3 * torch.randn(*shape)])
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 5), (2, 77, 32), (1, 130, 72)])
 def test_triton_norm_and_its_gradient(triton: Triton, shape: tuple[int, ...]) -> None:
-    norm = triton("norm_triton", "rms_norm")
+    norm = triton("norm", "rms_norm")
     compare(
         lambda x, weight: norm(x, weight, 1e-6),
         lambda x, weight: reference.rms_norm(x, weight, 1e-6),
@@ -96,7 +98,7 @@ def test_triton_norm_and_its_gradient(triton: Triton, shape: tuple[int, ...]) ->
 def test_triton_norm_of_float32_rows_by_a_bfloat16_weight(triton: Triton) -> None:
     """Of rows that are not contiguous; the interpreter cuts bits off where a GPU rounds."""
     x, weight = torch.randn(2, 33, 20)[..., 3:19], torch.randn(16).bfloat16()
-    found = triton("norm_triton", "rms_norm")(x, weight, 1e-6)
+    found = triton("norm", "rms_norm")(x, weight, 1e-6)
     assert found.dtype == torch.bfloat16
     expected = reference.rms_norm(x, weight, 1e-6)
     assert ((found - expected).abs() <= 2**-6 * expected.abs()).all()
@@ -105,9 +107,9 @@ def test_triton_norm_of_float32_rows_by_a_bfloat16_weight(triton: Triton) -> Non
 def test_triton_norm_sums_the_weights_gradient_over_all_programs(
     triton: Triton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    norm = triton("norm_triton", "rms_norm")
-    monkeypatch.setattr("janusdna.ops.norm_triton._VALUES", 64)
-    monkeypatch.setattr("janusdna.ops.norm_triton._PROGRAMS_BACKWARD", 3)
+    norm = triton("norm", "rms_norm")
+    monkeypatch.setattr("janusdna.ops.triton.norm._VALUES", 64)
+    monkeypatch.setattr("janusdna.ops.triton.norm._PROGRAMS_BACKWARD", 3)
     compare(
         lambda x, weight: norm(x, weight, 1e-6),
         lambda x, weight: reference.rms_norm(x, weight, 1e-6),

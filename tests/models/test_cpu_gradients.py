@@ -10,8 +10,12 @@ from torch import Tensor
 
 from janusdna import objectives
 from janusdna.nn.model import JanusDNA
-from janusdna.ops import fusion, fusion_cpu, mixture_cpu, norm_cpu, reference, swiglu_cpu
+from janusdna.ops import fusion, reference
 from janusdna.ops.backends import Kernels, choose_kernels
+from janusdna.ops.cpu import fusion as fusion_cpu
+from janusdna.ops.cpu import mixture as mixture_cpu
+from janusdna.ops.cpu import norm as norm_cpu
+from janusdna.ops.cpu import swiglu as swiglu_cpu
 
 Operation = Callable[..., Tensor | tuple[Tensor, ...]]
 SCALE = 0.31

@@ -18,11 +18,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import janusdna
 from janusdna.nn.edits import Edit
 from janusdna.nn.model import JanusDNA
-from janusdna.ops import conv_cpu, mixture_cpu, norm_cpu, reference, scan_cpu, swiglu_cpu
-from janusdna.ops.arrays import rows_of
+from janusdna.ops import reference
 from janusdna.ops.backends import Kernels
-from janusdna.ops.numba_math import compiled, sigmoid, silu, softplus
-from janusdna.ops.simd import LANES, exp2, load, store, sum_of, totals
+from janusdna.ops.cpu import conv as conv_cpu
+from janusdna.ops.cpu import mixture as mixture_cpu
+from janusdna.ops.cpu import norm as norm_cpu
+from janusdna.ops.cpu import scan as scan_cpu
+from janusdna.ops.cpu import swiglu as swiglu_cpu
+from janusdna.ops.cpu.arrays import rows_of
+from janusdna.ops.cpu.math import compiled, sigmoid, silu, softplus
+from janusdna.ops.cpu.simd import LANES, exp2, load, store, sum_of, totals
 
 # Of a value rounded to bfloat16, relative.
 ROUNDING = 2.0**-8
@@ -210,9 +215,9 @@ def test_compiled_code_is_kept_where_the_package_cannot_be_written(tmp_path: Pat
     package = Path(janusdna.__file__).parent
     copy, cache = tmp_path / "site" / "janusdna", tmp_path / "cache"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "ops" / "__pycache__").write_text("not a folder: nothing can be written in it")
+    (copy / "ops" / "cpu" / "__pycache__").write_text("not a folder: nothing can be written in it")
     code = (
-        "import torch; from janusdna.ops import swiglu_cpu\n"
+        "import torch; from janusdna.ops.cpu import swiglu as swiglu_cpu\n"
         "with torch.no_grad(): swiglu_cpu.swiglu(torch.ones(2, 4))"
     )
     environment = os.environ | {

@@ -132,8 +132,8 @@ def test_targets_of_many_windows_at_once(
 def test_attention_of_targets(
     triton: Callable[[str, str], Any], monkeypatch: pytest.MonkeyPatch, length: int, count: int, size: int
 ) -> None:
-    attend = triton("targets_triton", "target_attention")
-    monkeypatch.setattr("janusdna.ops.targets_triton._FEWEST_KEYS", 100)
+    attend = triton("targets", "target_attention")
+    monkeypatch.setattr("janusdna.ops.triton.targets._FEWEST_KEYS", 100)
     generator = torch.Generator().manual_seed(length)
     q, k, v = (
         torch.randn(2, 4, rows, size, generator=generator) for rows in (2 * count, 2 * length, 2 * length)

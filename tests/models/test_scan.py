@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from janusdna.ops import reference, scan_cpu
+from janusdna.ops import reference
+from janusdna.ops.cpu import scan as scan_cpu
 
 Scan = Callable[..., tuple[Tensor, Tensor]]
 NAMES = ("x", "dt", "A", "B", "C", "D", "z", "initial_state")
@@ -35,7 +36,7 @@ def operands(batch: int, length: int, channels: int, seed: int = 0) -> list[Tens
 def scan(request: pytest.FixtureRequest, triton: Callable[[str, str], Any]) -> Scan:
     if request.param == "numba":
         return scan_cpu.selective_scan
-    return triton("scan_triton", "selective_scan")
+    return triton("scan", "selective_scan")
 
 
 @pytest.mark.parametrize("reverse", [False, True])

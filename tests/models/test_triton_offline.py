@@ -10,11 +10,11 @@ import pytest
 
 HERE = Path(__file__).parent
 KERNELS = {
-    "scan_triton": {"_last_states", "_from_chunk_to_chunk", "_scan", "_first_gradients", "_scan_backward"},
-    "conv_triton": {"_forward", "_backward"},
-    "norm_triton": {"_forward", "_backward"},
-    "targets_triton": {"_attend"},
-    "swiglu_triton": {"_forward", "_backward"},
+    "scan": {"_last_states", "_from_chunk_to_chunk", "_scan", "_first_gradients", "_scan_backward"},
+    "conv": {"_forward", "_backward"},
+    "norm": {"_forward", "_backward"},
+    "targets": {"_attend"},
+    "swiglu": {"_forward", "_backward"},
 }
 
 

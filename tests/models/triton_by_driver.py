@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from janusdna.ops import norm_triton, triton_launch
+from janusdna.ops.triton import launch as triton_launch
+from janusdna.ops.triton import norm as norm_triton
 
 
 class WritingDriver:

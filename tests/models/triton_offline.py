@@ -18,7 +18,11 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
-from janusdna.ops import conv_triton, norm_triton, scan_triton, swiglu_triton, targets_triton
+from janusdna.ops.triton import conv as conv_triton
+from janusdna.ops.triton import norm as norm_triton
+from janusdna.ops.triton import scan as scan_triton
+from janusdna.ops.triton import swiglu as swiglu_triton
+from janusdna.ops.triton import targets as targets_triton
 
 CUOBJDUMP = Path(triton.backends.nvidia.__path__[0]) / "bin" / "cuobjdump"
 launch = JITFunction.run

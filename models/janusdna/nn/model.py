@@ -22,7 +22,7 @@ from janusdna.nn.norm import RMSNorm
 from janusdna.nn.stream import Stream, StreamLayer
 from janusdna.nn.target_reading import TargetReading
 from janusdna.ops.backends import REFERENCE, Kernels
-from janusdna.ops.threads import side_by_side
+from janusdna.ops.cpu.threads import side_by_side
 
 __all__ = ["MIN_LENGTH", "JanusDNA", "Prediction", "Sees"]
 

@@ -157,7 +157,12 @@ def has_amx() -> bool:
 
 
 def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels:
-    from janusdna.ops import conv_cpu, fusion_cpu, mixture_cpu, norm_cpu, scan_cpu, swiglu_cpu
+    from janusdna.ops.cpu import conv as conv_cpu
+    from janusdna.ops.cpu import fusion as fusion_cpu
+    from janusdna.ops.cpu import mixture as mixture_cpu
+    from janusdna.ops.cpu import norm as norm_cpu
+    from janusdna.ops.cpu import scan as scan_cpu
+    from janusdna.ops.cpu import swiglu as swiglu_cpu
 
     reason = "the device is a CPU"
     scan = Kernel("numba", reason, scan_cpu.selective_scan)
@@ -231,9 +236,9 @@ def _why_no_triton(device: torch.device) -> str | None:
 def _triton(operation: str, function: str, missing: str | None) -> Kernel:
     if missing is not None:
         return _plain(operation, missing)
-    from janusdna.ops.triton_launch import builds_a_launcher
+    from janusdna.ops.triton.launch import builds_a_launcher
 
-    module = import_module(f"janusdna.ops.{operation}_triton")
+    module = import_module(f"janusdna.ops.triton.{operation}")
     launched = (
         "" if builds_a_launcher() else ", launched by the driver: Triton finds no C compiler and headers"
     )
@@ -247,7 +252,7 @@ def _grouped_mixture(missing: str | None, dtype: torch.dtype) -> Kernel:
         missing = "grouped products on a GPU are for bfloat16"
     if missing is not None:
         return _plain("mixture", missing)
-    from janusdna.ops import mixture_grouped
+    from janusdna.ops.triton import mixture as mixture_grouped
 
     return Kernel("grouped", "the device is CUDA", mixture_grouped.mixture)
 
@@ -257,7 +262,7 @@ def _installed(operation: str, name: str, module: str, function: str) -> Kernel:
     if find_spec(module) is None:
         return _plain(operation, f"{name} is not installed")
     try:
-        adapter = import_module(f"janusdna.ops.{module}")
+        adapter = import_module(f"janusdna.ops.optional.{module}")
     except (ImportError, OSError) as error:
         return _plain(operation, f"{name} does not import: {' '.join(str(error).split())}")
     return Kernel(name, f"the device is CUDA and {name} imports", getattr(adapter, function))

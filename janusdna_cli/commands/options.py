@@ -1,0 +1,188 @@
+"""Options that several commands share: their names, help and parsing; commands give the defaults."""
+
+import re
+from typing import Annotated, Literal
+
+import typer
+
+from janusdna.bundled import BUNDLED
+from janusdna_cli.outputs.tables import Format
+
+__all__ = [
+    "BatchBp",
+    "Device",
+    "Dtype",
+    "FormatOption",
+    "Kernels",
+    "KvDtype",
+    "Model",
+    "Output",
+    "Overwrite",
+    "Quiet",
+    "Rc",
+    "Threads",
+    "Verbose",
+    "Window",
+    "parse_bases",
+    "parse_batch_bp",
+    "parse_device",
+    "parse_window",
+]
+
+_SHORTEST, _LONGEST = 3, 2**20
+_UNITS = {"": 1, "k": 2**10, "m": 2**20}
+_RUN = "What it runs on"
+_SAY = "What it says"
+
+
+def parse_window(text: str) -> int:
+    """A window's length in bases: `131072`, `131,072`, `128k`.
+
+    Raises:
+        typer.BadParameter: It is no number, or not within 3 to 1,048,576.
+    """
+    return _parse_bases(text, _SHORTEST, _LONGEST)
+
+
+def parse_bases(text: str) -> int:
+    """A number of bases, 1 and up: `1048576`, `1,048,576`, `1M`.
+
+    Raises:
+        typer.BadParameter: It is no such number.
+    """
+    return _parse_bases(text, 1, None)
+
+
+def parse_batch_bp(text: str) -> int | None:
+    """Bases in one batch, None for `auto`.
+
+    Raises:
+        typer.BadParameter: It is neither a positive number nor `auto`.
+    """
+    return None if text == "auto" else parse_bases(text)
+
+
+def _parse_bases(text: str, low: int, high: int | None) -> int:
+    match = re.fullmatch(r"(\d[\d,_]*)([kKmM]?)", str(text).strip())
+    limits = f"at least {low:,}" if high is None else f"{low:,} to {high:,}"
+    expected = f"expected {limits} bases, such as 1024, 1,024 or 1k (k is 1,024, M is 1,048,576)"
+    if match is None:
+        raise typer.BadParameter(f"found {text!r}, {expected}")
+    bases = int(re.sub("[,_]", "", match[1])) * _UNITS[match[2].lower()]
+    if bases < low or (high is not None and bases > high):
+        raise typer.BadParameter(f"found {text!r}, {expected}")
+    return bases
+
+
+def parse_device(text: str) -> str:
+    """A device's name, unchanged.
+
+    Raises:
+        typer.BadParameter: It is not one of auto, cpu, cuda, cuda:0, cuda:1, ...
+    """
+    if re.fullmatch(r"auto|cpu|cuda(:\d+)?", text) is None:
+        raise typer.BadParameter(f"found {text!r}, expected auto, cpu, cuda or cuda:0")
+    return text
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|PATH",
+        envvar="JANUSDNA_MODEL",
+        show_default=f"{BUNDLED}, which is bundled",
+        help="A model's directory, a pulled model's name, or a reference last.ckpt and its configuration.",
+    ),
+]
+
+Window = Annotated[
+    int | None,
+    typer.Option(
+        "--window",
+        "-w",
+        metavar="N",
+        parser=parse_window,
+        show_default="the model's trained length",
+        help="Bases of context, 3 to 1,048,576; 128k is 131,072.",
+    ),
+]
+
+Rc = Annotated[bool, typer.Option("--rc/--no-rc", help="Average over both strands.")]
+
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
+]
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix."),
+]
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda[:i]",
+        parser=parse_device,
+        rich_help_panel=_RUN,
+        help="auto takes CUDA where it is there.",
+    ),
+]
+
+Dtype = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(
+        "--dtype", rich_help_panel=_RUN, help="auto is bfloat16 on a GPU that has it, else float32."
+    ),
+]
+
+KvDtype = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(
+        "--kv-dtype",
+        rich_help_panel=_RUN,
+        help="What a window's keys and values are kept in; auto is --dtype, bfloat16 takes half the memory.",
+    ),
+]
+
+Kernels = Annotated[
+    Literal["auto", "triton", "mamba-ssm", "reference"],
+    typer.Option(
+        "--kernels",
+        rich_help_panel=_RUN,
+        help="Who computes: auto is the fastest, triton or mamba-ssm scans on a GPU, reference is PyTorch.",
+    ),
+]
+
+BatchBp = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-bp",
+        metavar="N|auto",
+        parser=parse_batch_bp,
+        show_default="auto",
+        rich_help_panel=_RUN,
+        help="Bases in one batch; auto fits it to the memory.",
+    ),
+]
+
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", metavar="N", min=1, show_default="all", rich_help_panel=_RUN, help="CPU threads."
+    ),
+]
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", rich_help_panel=_SAY, help="Say nothing but warnings and errors."),
+]
+
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", rich_help_panel=_SAY, help="Say what is done and why.")
+]

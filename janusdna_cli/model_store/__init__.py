@@ -1,0 +1,1 @@
+"""The models that are here, and those that can be fetched."""

@@ -1,0 +1,75 @@
+"""What this machine offers to a model: `janusdna doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+import janusdna
+from janusdna import ModelConfig
+from janusdna.bundled import bundled_folder
+from janusdna.checkpoint import read_config
+from janusdna.ops.backends import choose_kernels, has_amx
+from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
+from janusdna_cli.runtime.memory import free_memory
+
+__all__ = ["describe_machine"]
+
+_LONGEST_WINDOW = 1 << 20
+# Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds
+# beside the keys and values of both streams.
+_PROGRAM_BYTES = 800_000_000
+_BASE_BYTES = 150
+_BASE_VALUES = 4
+
+
+def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str = "auto") -> str:
+    """Lines of `topic  fact`.
+
+    Raises:
+        CheckpointError: If `model` is named and cannot be read.
+        BackendError: If `device` or `kernels` are named and not there.
+    """
+    where = resolve_device(device)
+    precision = resolve_dtype(dtype, where)
+    config = read_config(bundled_folder()) if model is None else open_checkpoint(model).config
+    chosen = choose_kernels(where, precision, states=config.state_size, preference=kernels)
+    free = free_memory(where)
+    facts = {
+        "janusdna": janusdna.__version__,
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "PyTorch": torch.__version__,
+        "device": f"{where}: {_device_name(where)}",
+        "dtype": str(precision).removeprefix("torch."),
+        "AMX": "yes: --dtype bfloat16 is faster" if has_amx() else "no: --dtype bfloat16 would be slower",
+        "CPU threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
+        "memory free": f"{free / 2**30:.1f} GiB",
+    }
+    for operation, name in chosen.names.items():
+        facts[f"{operation} kernel"] = f"{name}: {chosen.reasons[operation]}"
+    facts["largest window"] = _largest_window(config, where, precision, free)
+    width = max(map(len, facts))
+    return "\n".join(f"{topic:<{width}}  {fact}" for topic, fact in facts.items())
+
+
+def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtype, free: int) -> str:
+    if device.type != "cpu":
+        return f"not measured yet on {device.type}"
+    values = _BASE_VALUES * (1 + len(config.attention_layers)) * config.hidden_size
+    each = _BASE_BYTES + values * dtype.itemsize
+    window = min(_LONGEST_WINDOW, max(0, free - _PROGRAM_BYTES) // each)
+    return f"about {window:,} bp at hidden size {config.hidden_size}"
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Adapters to kernels that may be installed beside."""
