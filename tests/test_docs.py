@@ -7,7 +7,7 @@ import pytest
 
 from janusdna.config import ModelConfig
 from janusdna_cli.genome.alleles import Status
-from janusdna_cli.outputs.tables import VARIANT_SCHEMA, embedding_schema
+from janusdna_cli.outputs.schemas import VARIANT_SCHEMA, embedding_schema
 from janusdna_cli.regions.embedding import RegionStatus
 from janusdna_cli.training.metrics import EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
 

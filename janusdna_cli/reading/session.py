@@ -25,7 +25,7 @@ from janusdna.reader import Model, load
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.outputs.tables import SCHEMA_VERSION
+from janusdna_cli.outputs.schemas import SCHEMA_VERSION
 from janusdna_cli.reading.ahead import ahead
 from janusdna_cli.reading.windowing import Request, WindowReader, WindowReading
 from janusdna_cli.runtime.progress import format_summary

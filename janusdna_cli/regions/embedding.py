@@ -23,7 +23,9 @@ from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window, covering_windows
-from janusdna_cli.outputs.tables import Format, check_destination, embedding_schema, open_table, table_format
+from janusdna_cli.outputs.destinations import check_destination
+from janusdna_cli.outputs.schemas import embedding_schema
+from janusdna_cli.outputs.tables import Format, open_table, table_format
 from janusdna_cli.reading.session import (
     ModelSettings,
     Summary,

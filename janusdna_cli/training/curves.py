@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.tables import check_destination, written_aside
+from janusdna_cli.outputs.destinations import check_destination, written_aside
 from janusdna_cli.training.curves_page import MOST_RUNS, Run, draw_runs, save_page
 from janusdna_cli.training.metrics import read_metrics
 

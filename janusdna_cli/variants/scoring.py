@@ -25,7 +25,9 @@ from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.outputs.tables import VARIANT_SCHEMA, Format, check_destination, open_table, table_format
+from janusdna_cli.outputs.destinations import check_destination
+from janusdna_cli.outputs.schemas import VARIANT_SCHEMA
+from janusdna_cli.outputs.tables import Format, open_table, table_format
 from janusdna_cli.reading.session import (
     ModelSettings,
     Summary,

@@ -15,16 +15,10 @@ import pysam
 import pytest
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs import tables
-from janusdna_cli.outputs.tables import (
-    VARIANT_SCHEMA,
-    Format,
-    check_destination,
-    embedding_schema,
-    open_table,
-    table_format,
-    written_aside,
-)
+from janusdna_cli.outputs import parquet
+from janusdna_cli.outputs.destinations import check_destination, written_aside
+from janusdna_cli.outputs.schemas import VARIANT_SCHEMA, embedding_schema
+from janusdna_cli.outputs.tables import Format, open_table, table_format
 
 SCORES = ["llr", "delta_pll", "emb_l2", "emb_cosine", "ref_logp", "alt_logp", "entropy", "n_frac"]
 SMALL = pa.schema([("a", pa.int64()), ("b", pa.string())])
@@ -199,7 +193,7 @@ def test_row_groups_by_rows(tmp_path):
 
 
 def test_row_groups_by_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROW_GROUP_BYTES", 4_096)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 4_096)
     path = tmp_path / "out.parquet"
     write(path, pa.schema([("e", pa.list_(pa.float32(), 64))]), {"e": np.zeros((100, 64), np.float32)})
     groups = pq.ParquetFile(path).metadata

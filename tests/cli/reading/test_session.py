@@ -11,7 +11,8 @@ import janusdna
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.outputs.tables import SCHEMA_VERSION, TableWriter
+from janusdna_cli.outputs.schemas import SCHEMA_VERSION
+from janusdna_cli.outputs.tables import TableWriter
 from janusdna_cli.reading import session
 from janusdna_cli.reading.session import (
     ModelSettings,
