@@ -1,6 +1,7 @@
 """A reference genome: contigs by name, bases by coordinates."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -8,12 +9,14 @@ from typing import Self
 import pysam
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.checksums import KnownChecksums
 from janusdna_cli.genome.contigs import ContigNames
-from janusdna_cli.genome.fasta_index import find_or_build
+from janusdna_cli.genome.fai import FastaIndex
+from janusdna_cli.genome.fasta_index import cache_stem, find_or_build
 
 __all__ = ["Reference"]
 
-_PIECE = 1 << 22
+_PIECE = 1 << 20
 
 
 class Reference:
@@ -21,19 +24,20 @@ class Reference:
 
     Args:
         path: The file as the user named it.
-        file: The same, opened.
+        index: Its index.
 
     Attributes:
         path: The file as the user named it.
         lengths: Bases of each contig, in the file's order.
     """
 
-    def __init__(self, path: str, file: pysam.FastaFile) -> None:
+    def __init__(self, path: str, index: FastaIndex) -> None:
         self.path = path
-        self.lengths: dict[str, int] = dict(zip(file.references, file.lengths, strict=True))
-        self._file = file
+        self._index = index
+        self._file = _opened(path, index)
+        self.lengths: dict[str, int] = dict(zip(self._file.references, self._file.lengths, strict=True))
         self._names = ContigNames(self.lengths)
-        self._md5: dict[str, str] = {}
+        self._checksums = KnownChecksums(Path(f"{cache_stem(path)}.md5"))
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -42,21 +46,7 @@ class Reference:
         Raises:
             InputError: There is no such file, it is no FASTA, or it cannot be indexed.
         """
-        index = find_or_build(str(path))
-        verbosity = pysam.set_verbosity(0)
-        try:
-            file = pysam.FastaFile(
-                str(Path(path).absolute()),
-                filepath_index=str(index.fai),
-                filepath_index_compressed=None if index.gzi is None else str(index.gzi),
-            )
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: cannot be opened with the index {index.fai}; remove the index"
-            ) from error
-        finally:
-            pysam.set_verbosity(verbosity)
-        return cls(str(path), file)
+        return cls(str(path), find_or_build(str(path)))
 
     def __enter__(self) -> Self:
         return self
@@ -99,16 +89,43 @@ class Reference:
             raise self._damaged(contig, start, end)
         return bytes(bases)
 
-    def md5(self, contig: str) -> str:
-        """MD5 of the upper-case bases, as in SAM's M5 tag."""
-        if contig not in self._md5:
+    def md5(self, contig: str, *, between: Callable[[], None] = lambda: None) -> str:
+        """MD5 of the upper-case bases, as in SAM's M5 tag; from any thread, and known between runs.
+
+        Args:
+            contig: The file's own name.
+            between: Called between pieces; what it raises ends the work.
+
+        Raises:
+            KeyError: The file has no contig of exactly this name.
+            InputError: The contig cannot be read.
+        """
+        length = self.lengths[contig]
+        found = self._checksums.get(contig)
+        if found is None:
             digest = hashlib.md5(usedforsecurity=False)
-            length = self.lengths[contig]
-            for start in range(0, length, _PIECE):
-                digest.update(self.fetch(contig, start, min(start + _PIECE, length)))
-            self._md5[contig] = digest.hexdigest()
-        return self._md5[contig]
+            with Reference(self.path, self._index) as own:
+                for start in range(0, length, _PIECE):
+                    between()
+                    digest.update(own.fetch(contig, start, min(start + _PIECE, length)))
+            found = digest.hexdigest()
+            self._checksums.add(contig, found)
+        return found
 
     def _damaged(self, contig: str, start: int, end: int) -> InputError:
         fix = "the file is damaged or was changed since it was indexed; remove its index or copy it again"
         return InputError(f"{self.path}: {contig}:{start}-{end} cannot be read: {fix}")
+
+
+def _opened(path: str, index: FastaIndex) -> pysam.FastaFile:
+    verbosity = pysam.set_verbosity(0)
+    try:
+        return pysam.FastaFile(
+            str(Path(path).absolute()),
+            filepath_index=str(index.fai),
+            filepath_index_compressed=None if index.gzi is None else str(index.gzi),
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be opened with the index {index.fai}; remove the index") from error
+    finally:
+        pysam.set_verbosity(verbosity)
