@@ -49,6 +49,7 @@ from janusdna_cli.reading.windowing import (
 )
 from janusdna_cli.regions.pooling import EmbeddedRow, Pool, pooling
 from janusdna_cli.runtime.progress import progress
+from janusdna_cli.runtime.ranks import check_alone
 
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
 
@@ -126,6 +127,7 @@ def embed_regions(settings: EmbedSettings) -> Summary:
         InputError: If a file cannot be read or written.
         CheckpointError: If the model cannot be used.
     """
+    check_alone("embed")
     output = settings.output or f"{stem(settings.regions or settings.fasta)}.janusdna.parquet"
     form = table_format(output, settings.format)
     check_destination(output, overwrite=settings.overwrite)

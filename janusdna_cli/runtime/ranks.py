@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import TypeVar
 
 import torch
@@ -16,11 +17,11 @@ from torch import Tensor, distributed
 from janusdna.reader import resolve_device
 from janusdna_cli.errors import InputError
 
-__all__ = ["Ranks", "joined"]
+__all__ = ["Ranks", "check_alone", "joined"]
 
 # A rank that validates or writes keeps the others waiting no longer than this.
 _PATIENCE = timedelta(hours=1)
-
+_LAUNCHER = "start with torchrun, which sets what processes need to know of each other, or unset WORLD_SIZE"
 
 Result = TypeVar("Result")
 
@@ -47,11 +48,11 @@ class Ranks:
     def first_alone(self, work: Callable[[], Result]) -> Result:
         """`work` by the first process, and then by the others: what it writes is there for them."""
         if not self.is_first:
-            distributed.barrier()
+            self._wait()
             return work()
         done = work()
         if self.count > 1:
-            distributed.barrier()
+            self._wait()
         return done
 
     def any(self, flag: bool) -> bool:
@@ -64,10 +65,45 @@ class Ranks:
         return not self.any(float(sum_of_all) != self.count * number)
 
     def total(self, tensor: Tensor) -> Tensor:
-        """Add up a tensor over all processes, in place."""
+        """Add up a tensor over all processes, in place.
+
+        Raises:
+            InputError: If another process has failed.
+        """
         if self.count > 1:
-            distributed.all_reduce(tensor)
+            with self._others_there():
+                distributed.all_reduce(tensor)
         return tensor
+
+    def _wait(self) -> None:
+        with self._others_there():
+            distributed.barrier()
+
+    @contextmanager
+    def _others_there(self) -> Iterator[None]:
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise InputError(
+                f"rank {self.rank} of {self.count}: another process of the run has failed or was killed; "
+                "what that one says, or the system's log, tells why"
+            ) from error
+
+
+def check_alone(command: str) -> None:
+    """Whether this is the only process of a command that does not share its work out.
+
+    Raises:
+        InputError: If not, or if the environment does not tell.
+    """
+    count = _count()
+    if count > 1:
+        raise InputError(
+            f"{command}: found WORLD_SIZE {count}, expected one process: each would do all of the "
+            "work and replace what the others wrote; start it without torchrun, or unset WORLD_SIZE"
+        )
 
 
 @contextmanager
@@ -79,23 +115,53 @@ def joined(device: str) -> Iterator[Ranks]:
 
     Raises:
         BackendError: If the device is not there.
-        InputError: If one GPU is named for several processes.
+        InputError: If one GPU is named for several processes, or these do not find each other.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = _count()
     if count == 1:
         yield Ranks(resolve_device(device))
         return
+    rank = _whole_number("RANK", below=count)
     if device.startswith("cuda:"):
         raise InputError(f"--device {device}: found {count} processes for one GPU, expected --device cuda")
     where = resolve_device(device)
     if where.type == "cuda":
-        where = resolve_device(f"cuda:{os.environ['LOCAL_RANK']}")
+        where = resolve_device(f"cuda:{_whole_number('LOCAL_RANK', below=count)}")
         torch.cuda.set_device(where)
-    if os.environ["RANK"] != "0":
+    if rank != 0:
         logging.getLogger("janusdna").setLevel(logging.ERROR)
         logging.getLogger("janusdna_cli").setLevel(logging.ERROR)
-    distributed.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=_PATIENCE)
+    _find_each_other("nccl" if where.type == "cuda" else "gloo", count)
     try:
-        yield Ranks(where, distributed.get_rank(), count)
+        yield Ranks(where, rank, count)
     finally:
         distributed.destroy_process_group()
+
+
+def _find_each_other(backend: str, count: int) -> None:
+    # Imported after this, as the optimiser imports it, its functions would keep the group as a default:
+    # a group that outlives its destruction may abort the interpreter when that ends.
+    import torch.distributed.nn.functional  # noqa: F401
+
+    try:
+        distributed.init_process_group(backend, timeout=_PATIENCE)
+    except (ValueError, RuntimeError) as error:
+        found = str(error).partition("\n")[0]
+        raise InputError(
+            f"the {count} processes of the run did not find each other: {found}; {_LAUNCHER}"
+        ) from error
+
+
+def _count() -> int:
+    """Processes of the run."""
+    return _whole_number("WORLD_SIZE", least=1) if "WORLD_SIZE" in os.environ else 1
+
+
+def _whole_number(name: str, *, least: int = 0, below: float = inf) -> int:
+    """A number that the launcher of the processes sets."""
+    text = os.environ.get(name)
+    if text is None or not text.isdecimal() or not least <= int(text) < below:
+        found = "is not set" if text is None else f"is {text!r}"
+        limits = f"{least} or more" if below == inf else f"{least} or more, less than {below}"
+        raise InputError(f"the environment's {name} {found}, expected {limits}; {_LAUNCHER}")
+    return int(text)

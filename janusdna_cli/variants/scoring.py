@@ -50,6 +50,7 @@ from janusdna_cli.reading.windowing import (
     WindowReading,
 )
 from janusdna_cli.runtime.progress import progress
+from janusdna_cli.runtime.ranks import check_alone
 from janusdna_cli.variants.order import InputOrder
 from janusdna_cli.variants.plan import CONTEXTS, PlannedAllele, plan_alleles
 from janusdna_cli.variants.scores import (
@@ -112,6 +113,7 @@ def score_variants(settings: ScoreSettings) -> Summary:
         InputError: If a file cannot be read or written, or belongs to another assembly.
         CheckpointError: If the model cannot be used.
     """
+    check_alone("score-variants")
     output = settings.output or f"{stem(settings.vcf)}.janusdna.parquet"
     form = table_format(output, settings.format)
     check_destination(output, overwrite=settings.overwrite)

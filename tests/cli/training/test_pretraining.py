@@ -249,6 +249,16 @@ def test_processes_that_do_not_see_the_same_folder_do_not_start(place: Path, who
         assert "the processes find different checkpoints in it, expected one folder" in said
 
 
+def test_a_process_whose_peer_fails_says_so(place: Path) -> None:
+    good, bad = (options(place, "alone", threads=1, fasta=place / name) for name in ("genome.fa", "no.fa"))
+    ranks = two_processes(good, bad)
+    said = [process.communicate(timeout=60)[1].splitlines() for process in ranks]
+    assert [process.returncode for process in ranks] == [1, 1], said
+    assert said[0][-1].startswith("janusdna: error: rank 0 of 2: another process of the run has failed")
+    assert len(said[1]) == 1
+    assert "no.fa: " in said[1][0]
+
+
 def test_two_processes_make_the_curve_of_one(place: Path, whole: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     process = janusdna_process(options(place, "two", threads=1), *launcher)

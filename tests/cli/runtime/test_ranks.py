@@ -1,0 +1,121 @@
+"""Processes that find each other, lose each other, or should not be several at all."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from janusdna_cli.errors import InputError
+from janusdna_cli.runtime.ranks import joined
+
+# Rank 1 goes without a word after the first sum; then rank 0 names the threads that its group left behind.
+TWO = """
+import os, sys
+from pathlib import Path
+import torch
+from janusdna_cli.errors import InputError
+from janusdna_cli.runtime.ranks import joined
+
+with joined("cpu") as ranks:
+    print(ranks.total(torch.ones(1)).item())
+    import torch._dynamo
+    if sys.argv[1] == "fails" and ranks.rank == 1:
+        os._exit(3)
+    try:
+        ranks.first_alone(lambda: None)
+        print(ranks.any(ranks.rank == 1), ranks.agree(ranks.rank), ranks.agree(7))
+    except InputError as error:
+        print(error)
+names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+print([name for name in names if "gloo" in name])
+"""
+
+
+def run_two(what: str) -> list[tuple[int, list[str]]]:
+    """Exit code and lines of two processes that know of each other."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port, "PYTHONWARNINGS": "ignore"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO, what],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | where | {"RANK": rank},
+        )
+        for rank in "01"
+    ]
+    said = [process.communicate(timeout=120)[0].splitlines() for process in started]
+    return [(process.returncode, lines) for process, lines in zip(started, said, strict=True)]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are named in /proc")
+def test_two_processes_agree_and_leave_nothing_of_their_group_behind() -> None:
+    """Where the optimiser's imports come after the group: what is left may abort the interpreter's end."""
+    assert run_two("goes on") == [(0, ["2.0", "True False True", "[]"])] * 2
+
+
+def test_the_failure_of_another_process_is_one_line() -> None:
+    (code, lines), (other, _) = run_two("fails")
+    assert (code, other) == (0, 3)
+    failed = "another process of the run has failed or was killed"
+    cause = "what that one says, or the system's log, tells why"
+    assert lines == ["2.0", f"rank 0 of 2: {failed}; {cause}", "[]"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({"WORLD_SIZE": ""}, "WORLD_SIZE is '', expected 1 or more; start"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', expected 1 or more; start"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0', expected 1 or more; start"),
+        ({"WORLD_SIZE": "2"}, "RANK is not set, expected 0 or more, less than 2; start with torchrun"),
+        ({"WORLD_SIZE": "2", "RANK": ""}, "RANK is '', expected 0 or more, less than 2"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK is '2', expected 0 or more, less than 2"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "the 2 processes of the run did not find each other: "),
+    ],
+)
+def test_an_environment_that_tells_of_no_processes(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], problem: str
+) -> None:
+    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError) as caught, joined("cpu"):
+        pass
+    assert problem in str(caught.value)
+    assert "unset WORLD_SIZE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_gpu_is_not_for_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(InputError, match="--device cuda:1: found 2 processes for one GPU"), joined("cuda:1"):
+        pass
+
+
+def test_one_process_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with joined("cpu") as ranks:
+        assert (ranks.rank, ranks.count, ranks.is_first, ranks.any(False), ranks.agree(3)) == (
+            *(0, 1, True),
+            *(False, True),
+        )
+
+
+@pytest.mark.parametrize(
+    "words", [("embed", "genome.fa", "r.bed"), ("score-variants", "v.vcf", "--fasta", "genome.fa")]
+)
+def test_what_does_not_share_its_work_out_is_refused(work, words: tuple[str, ...]) -> None:
+    work.fasta(one="ACGT" * 40)
+    work.bed("one 5 10", name="r.bed")
+    work.vcf("one 5 . A T", name="v.vcf")
+    result = work.run(*words, "-o", "out.tsv", "--model", work.model, WORLD_SIZE="2", RANK="1")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert f"{words[0]}: found WORLD_SIZE 2, expected one process" in result.stderr
+    assert not (work.folder / "out.tsv").exists()
