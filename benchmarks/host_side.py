@@ -43,13 +43,14 @@ def main() -> None:
             report([served(folder, options.window, *case) for case in CASES], options.json)
 
 
-def answer_at_once(model: Model, ids: Tensor, targets: Tensor, *, edits=(), on_edit=None) -> Reading:
+def answer_at_once(model: Model, ids: Tensor, targets: Tensor, *, edits=()) -> Reading:
     """As `Model.read`, of zeros."""
-    size, vocabulary = model.config.hidden_size, model.config.vocab_size
-    for i, edit in enumerate(edits):
-        rows = edit.stop - edit.first
-        on_edit(i, Reading(torch.zeros(rows, size), torch.zeros(rows, vocabulary)))
-    return Reading(torch.zeros(*targets.shape, size), torch.zeros(*targets.shape, vocabulary))
+
+    def zeros(*shape: int, edits: tuple[Reading, ...] = ()) -> Reading:
+        sizes = model.config.hidden_size, model.config.vocab_size
+        return Reading(*(torch.zeros(*shape, size) for size in sizes), edits)
+
+    return zeros(*targets.shape, edits=tuple(zeros(edit.stop - edit.first) for edit in edits))
 
 
 def served(folder: Path, window: int, score: str | None, context: str) -> Row:

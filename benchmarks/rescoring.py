@@ -12,7 +12,7 @@ import torch
 from measure import Row, arguments, best, report
 from torch import Tensor
 
-from janusdna import PRESETS, Model
+from janusdna import PRESETS, Model, Reading
 from janusdna.nn.edits import Edit
 from janusdna.tokens import ACGT
 
@@ -48,23 +48,18 @@ def compare(model: Model, preset: str, window: int, count: int, passes: int) -> 
     edits = [edit_at(window * (i + 1) // (count + 1), KINDS[i % len(KINDS)], window) for i in range(count)]
     targets = torch.cat([torch.arange(edit.first, edit.last) for edit in edits]).unique()[None]
     short = window < 1 << 16
-    found: dict[int, Tensor] = {}
-
-    def keep(index: int, reading: object) -> None:
-        found[index] = logp(reading)
-
+    found: dict[str, Reading] = {}
     plain = best(lambda: model.read(ids, targets), 3 if short else 1, warm_up=short)
     edited = best(
-        lambda: model.read(ids, targets, edits=edits, on_edit=keep), 3 if short else 1, warm_up=short
+        lambda: found.update(edited=model.read(ids, targets, edits=edits)), 3 if short else 1, warm_up=short
     )
     full, difference = 0.0, 0.0
     for i, edit in enumerate(edits[:passes]):
         whole = edit.bases(ids[0], 0, window + edit.shift)[None]
         at = torch.arange(edit.first, edit.stop)[None]
-        full += best(
-            lambda whole=whole, at=at: found.update({-1: logp(model.read(whole, at))}), 1, warm_up=False
-        )
-        difference = max(difference, float((found[-1][0] - found[i]).abs().max()))
+        full += best(lambda whole=whole, at=at: found.update(full=model.read(whole, at)), 1, warm_up=False)
+        apart = logp(found["full"])[0] - logp(found["edited"].edits[i])
+        difference = max(difference, float(apart.abs().max()))
     each = (edited - plain) / count
     return {
         "preset": preset,
@@ -87,7 +82,7 @@ def edit_at(start: int, kind: tuple[int, int], window: int) -> Edit:
     return Edit(0, start, end, ids, max(0, start - SPAN), min(window, end + SPAN))
 
 
-def logp(reading: object) -> Tensor:
+def logp(reading: Reading) -> Tensor:
     """Log-probabilities over A, C, G, T."""
     return reading.logits[..., ACGT].float().log_softmax(-1)
 

@@ -19,7 +19,6 @@ import janusdna
 from janusdna import tokens
 from janusdna.bundled import bundled_folder
 from janusdna.errors import SequenceError
-from janusdna.ops.backends import has_amx
 from janusdna.ops.cpu.threads import set_threads
 from janusdna.reader import Model, load
 from janusdna_cli.errors import InputError
@@ -197,15 +196,8 @@ def open_model(settings: ModelSettings) -> Model:
             "others, which it has not learned: its numbers are for comparisons only",
             model.info.name, objective,
         )  # fmt: skip
-    if (model.info.device, model.info.dtype) == ("cpu", "bfloat16") and not has_amx():
-        logger.warning("bfloat16 on a CPU without AMX is slower than float32 and coarser")
-    if (
-        model.device.type == "cuda"
-        and settings.kernels == "auto"
-        and model.info.kernels["scan"] == "reference"
-    ):
-        reason = model.info.kernel_reasons["scan"]
-        logger.warning("the scan runs as a loop of plain PyTorch, which is slow: %s", reason)
+    if model.info.slow_because is not None:
+        logger.warning("%s", model.info.slow_because)
     logger.debug("model %s on %s in %s, kernels %s", *_identity(model))
     return model
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from janusdna import tokens
 from janusdna.nn.edits import Edit
-from janusdna.reader import Model, Reading
+from janusdna.reader import Model
 
 __all__ = [
     "BOTH_STRANDS",
@@ -42,7 +42,7 @@ BOTH_STRANDS = FORWARD + REVERSE
 
 # Enough rows to fill a CPU's matrix products, few enough to stay near its caches.
 _CPU_BATCH_BP = 65_536
-_CUDA_FLOATS_PER_BASE = 64
+_CUDA_ROWS_PER_BASE = 64
 # Above, a GPU is busy with one batch anyway.
 _CUDA_BATCH_BP = 1 << 20
 
@@ -210,19 +210,16 @@ class _Batch:
         self.rows = rows
         self._strands = [_Strand(requests[row.request], row.reverse) for row in rows]
         edits = [strand.edit(i, each) for i, strand in enumerate(self._strands) for each in strand.haplotypes]
-        found: dict[int, Reading] = {}
         out = model.read(
             torch.from_numpy(np.stack([strand.ids() for strand in self._strands])),
             torch.from_numpy(_rectangle([strand.targets() for strand in self._strands])),
             edits=edits,
-            on_edit=found.__setitem__,
         )
-        edited = [found[i] for i in range(len(edits))]
-        self._sizes = [len(reading.logits) for reading in edited]
+        self._sizes = [len(reading.logits) for reading in out.edits]
         self._arriving = _Arriving(
             [_logp(out.logits), out.hidden.float()]
-            + ([_logp(torch.cat([reading.logits for reading in edited]))] if edited else [])
-            + ([torch.cat([reading.hidden for reading in edited]).float()] if edited else [])
+            + ([_logp(torch.cat([reading.logits for reading in out.edits]))] if edits else [])
+            + ([torch.cat([reading.hidden for reading in out.edits]).float()] if edits else [])
         )
 
     def readings(self) -> list[WindowReading]:
@@ -315,8 +312,7 @@ def _fitting_batch_bp(model: Model) -> int:
     if model.device.type != "cuda":
         return _CPU_BATCH_BP
     free, _ = torch.cuda.mem_get_info(model.device)
-    width = model.module.head.weight.element_size() * model.config.hidden_size
-    fitting = free // 2 // (width * _CUDA_FLOATS_PER_BASE)
+    fitting = free // 2 // (model.bytes_per_base * _CUDA_ROWS_PER_BASE)
     return max(_CPU_BATCH_BP, min(_CUDA_BATCH_BP, fitting))
 
 

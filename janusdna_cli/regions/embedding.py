@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from janusdna import tokens
-from janusdna.nn.model import MIN_LENGTH
+from janusdna import MIN_LENGTH, tokens
 from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference

@@ -9,10 +9,9 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from janusdna import PRESETS, ModelConfig, preset
+from janusdna import MIN_LENGTH, PRESETS, ModelConfig, preset
 from janusdna.checkpoint import Checkpoint, read_json
 from janusdna.errors import ConfigError
-from janusdna.nn.model import MIN_LENGTH
 from janusdna.objectives import MASK_SHARE, OBJECTIVES, Objective
 from janusdna.reader import open_checkpoint
 from janusdna.training import OPTIMIZERS, Optimizer, Recipe

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from janusdna.nn.model import MIN_LENGTH
+from janusdna import MIN_LENGTH
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.alleles import Allele, Status, resolve
 from janusdna_cli.genome.fasta import Reference

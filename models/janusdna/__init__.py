@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from janusdna.config import PRESETS, ModelConfig, preset
+from janusdna.config import MIN_LENGTH, PRESETS, ModelConfig, preset
 from janusdna.errors import BackendError, CheckpointError, ConfigError, JanusDNAError, SequenceError
 
 if TYPE_CHECKING:
     from janusdna.reader import Model, Reading, load
 
 __all__ = [
+    "MIN_LENGTH",
     "PRESETS",
     "BackendError",
     "CheckpointError",

@@ -12,7 +12,10 @@ from typing import Any
 
 from janusdna.errors import ConfigError
 
-__all__ = ["PRESETS", "ModelConfig", "preset"]
+__all__ = ["MIN_LENGTH", "PRESETS", "ModelConfig", "preset"]
+
+# Bases of a sequence at least, so that a position has two neighbours.
+MIN_LENGTH = 3
 
 
 @dataclass(frozen=True, kw_only=True)

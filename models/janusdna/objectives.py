@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from janusdna import tokens
 from janusdna.nn.feed_forward import Routing
-from janusdna.nn.model import Prediction, Sees
+from janusdna.nn.model import Sees
+from janusdna.nn.prediction import Prediction
 
 __all__ = [
     "MASK_SHARE",
@@ -30,7 +31,6 @@ __all__ = [
     "Objective",
     "load_balancing_loss",
     "make_example",
-    "prediction_loss",
     "router_loss",
     "surprisal",
 ]
@@ -103,11 +103,6 @@ def surprisal(logits: Tensor, labels: Tensor) -> Tensor:
     """-log p of each label, in nats, (B, T), of logits (B, T, vocabulary); in at least float32."""
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return functional.cross_entropy(exact.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
-
-
-def prediction_loss(logits: Tensor, ids: Tensor) -> Tensor:
-    """Mean cross-entropy, in nats, of (B, T, vocabulary) against (B, T); [PAD] does not count."""
-    return surprisal(logits, ids)[ids != tokens.PAD].mean()
 
 
 def load_balancing_loss(routings: Sequence[Routing]) -> Tensor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +21,9 @@ from janusdna.config import PRESETS, ModelConfig
 from janusdna.errors import BackendError, CheckpointError, SequenceError
 from janusdna.nn.edits import Edit
 from janusdna.nn.graphs import GraphedPasses
-from janusdna.nn.model import JanusDNA, Prediction
-from janusdna.ops.backends import Kernels, choose_kernels
+from janusdna.nn.model import JanusDNA
+from janusdna.nn.prediction import Reading
+from janusdna.ops.backends import Kernels, choose_kernels, has_amx
 from janusdna.reference_checkpoint import read_reference
 
 __all__ = [
@@ -40,18 +41,6 @@ _DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch
 _REFERENCE_NAME = "last.ckpt"
 
 
-class Reading(NamedTuple):
-    """What a model says of some positions; B sequences, n targets each.
-
-    Attributes:
-        hidden: (B, n, d), after the last norm and MLP: what the head reads.
-        logits: (B, n, vocabulary).
-    """
-
-    hidden: Tensor
-    logits: Tensor
-
-
 @dataclass(frozen=True)
 class ModelInfo:
     """What identifies a loaded model in an output.
@@ -65,6 +54,7 @@ class ModelInfo:
         dtype: What it computes in.
         kv_dtype: What the fusion's keys and values of a window are kept in.
         provenance: Where the weights came from; `"trained": False` for a fresh network.
+        slow_because: What makes it slower than it need be, in a line; None for nothing.
     """
 
     name: str
@@ -75,6 +65,7 @@ class ModelInfo:
     dtype: str
     kv_dtype: str
     provenance: dict[str, Any]
+    slow_because: str | None
 
 
 class Model:
@@ -89,7 +80,7 @@ class Model:
     def __init__(self, module: JanusDNA, info: ModelInfo) -> None:
         self.module = module
         self.info = info
-        self._passes = GraphedPasses(module)
+        self._passes = GraphedPasses(module, capturable=module.kernels.capturable)
 
     @property
     def config(self) -> ModelConfig:
@@ -101,6 +92,11 @@ class Model:
         """Where the weights are."""
         return self.module.head.weight.device
 
+    @property
+    def bytes_per_base(self) -> int:
+        """What a base's row of a stream takes after the last layer."""
+        return self.config.hidden_size * self.module.head.weight.element_size()
+
     @torch.inference_mode()
     def read(
         self,
@@ -108,7 +104,6 @@ class Model:
         targets: Tensor | None = None,
         *,
         edits: Sequence[Edit] = (),
-        on_edit: Callable[[int, Reading], None] = lambda index, reading: None,
     ) -> Reading:
         """Read one strand of each sequence, without gradients.
 
@@ -118,7 +113,6 @@ class Model:
                 from all other positions, and only what its prediction needs is computed.
             edits: Edited versions of these sequences, to be read near their edits at the cost of the
                 bases read; the positions [first, last) of each must be among its row's targets.
-            on_edit: Called with each edit's index and its reading, (m, ...), in any order.
 
         Raises:
             SequenceError: If lengths differ, a letter is no nucleotide, a sequence is shorter than
@@ -131,26 +125,16 @@ class Model:
         if edits and targets is not None:
             _check_edits(edits, targets.to(ids.device), ids)
         with _current(self.device):
-            prediction = self._predict(ids, targets, edits, on_edit)
-        return Reading(prediction.hidden, prediction.logits)
+            return self._read(ids, targets, edits)
 
-    def _predict(
-        self,
-        ids: Tensor,
-        targets: Tensor | None,
-        edits: Sequence[Edit],
-        on_edit: Callable[[int, Reading], None],
-    ) -> Prediction:
+    def _read(self, ids: Tensor, targets: Tensor | None, edits: Sequence[Edit]) -> Reading:
         ids = self._moved(ids)
         if targets is None:
-            return self.module(ids)  # type: ignore[no-any-return]
-        if not edits:
-            return self._passes(ids, self._moved(targets))
-
-        def found(index: int, prediction: Prediction) -> None:
-            on_edit(index, Reading(prediction.hidden, prediction.logits))
-
-        return self.module.read(ids, self._moved(targets), edits, found)
+            prediction = self.module(ids)
+            return Reading(prediction.hidden, prediction.logits)
+        if edits:
+            return self.module.read(ids, self._moved(targets), edits)
+        return self._passes(ids, self._moved(targets))
 
     def _moved(self, tensor: Tensor) -> Tensor:
         """To where the weights are; a GPU fetches it while this side goes on."""
@@ -194,7 +178,17 @@ def load(
     chosen = choose_kernels(where, precision, states=checkpoint.config.state_size, preference=kernels)
     module = build(checkpoint, chosen).cast(precision).to(where).requires_grad_(False)
     module.memory_dtype = precision if kv_dtype == "auto" else resolve_dtype(kv_dtype, where)
-    return Model(module, _info(checkpoint, chosen, where, precision, module.memory_dtype))
+    slow = _why_slow(where, precision, chosen, kernels)
+    return Model(module, _info(checkpoint, chosen, where, precision, module.memory_dtype, slow))
+
+
+def _why_slow(device: torch.device, dtype: torch.dtype, kernels: Kernels, preference: str) -> str | None:
+    """Of what nobody asked for by name."""
+    if device.type == "cpu" and dtype == torch.bfloat16 and not has_amx():
+        return "bfloat16 on a CPU without AMX is slower than float32 and coarser"
+    if device.type == "cuda" and preference == "auto" and kernels.scan.name == "reference":
+        return f"the scan runs as a loop of plain PyTorch, which is slow: {kernels.scan.reason}"
+    return None
 
 
 def open_checkpoint(name: str | Path) -> Checkpoint:
@@ -266,6 +260,7 @@ def _info(
     device: torch.device,
     dtype: torch.dtype,
     kv_dtype: torch.dtype,
+    slow_because: str | None,
 ) -> ModelInfo:
     return ModelInfo(
         name=checkpoint.name,
@@ -276,6 +271,7 @@ def _info(
         dtype=str(dtype).removeprefix("torch."),
         kv_dtype=str(kv_dtype).removeprefix("torch."),
         provenance=checkpoint.provenance,
+        slow_because=slow_because,
     )
 
 

@@ -22,7 +22,8 @@ from torch import Tensor
 from janusdna import tokens
 from janusdna.errors import TrainingError
 from janusdna.muon import Muon
-from janusdna.nn.model import JanusDNA, Prediction
+from janusdna.nn.model import JanusDNA
+from janusdna.nn.prediction import Prediction
 from janusdna.objectives import SEES, Example, Objective, router_loss, surprisal
 from janusdna.ops.cpu.threads import side_by_side
 

@@ -195,7 +195,7 @@ def test_other_dtypes_are_the_plain_operations_business() -> None:
 def gradients(network: JanusDNA, ids: Tensor) -> list[Tensor]:
     """Of a step's loss, of all parameters that have one."""
     prediction = network(ids)
-    loss = objectives.prediction_loss(prediction.logits, ids) + objectives.router_loss(prediction, 0.2)
+    loss = objectives.surprisal(prediction.logits, ids).mean() + objectives.router_loss(prediction, 0.2)
     found = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
     return [gradient for gradient in found if gradient is not None]
 

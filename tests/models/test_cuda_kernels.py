@@ -14,7 +14,7 @@ from torch import Tensor
 from janusdna.nn import memory
 from janusdna.nn.edits import Edit
 from janusdna.nn.fusion import JanusFusion
-from janusdna.nn.model import JanusDNA, Prediction
+from janusdna.nn.model import JanusDNA
 from janusdna.ops import reference
 from janusdna.ops.backends import REFERENCE, Kernel, Kernels, choose_kernels
 from janusdna.ops.fusion import janus_attention
@@ -97,15 +97,10 @@ def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_
     results = []
     for network in (fast, plain, exact):
         device = network.head.weight.device
-        found: dict[int, Tensor] = {}
-
-        def keep(index: int, prediction: Prediction, found: dict[int, Tensor] = found) -> None:
-            found[index] = prediction.logits
-
         # Not inference mode, in which both streams walk at once: the interpreter runs one kernel at a time.
         with torch.no_grad():
-            read = network.read(ids.to(device), targets.to(device), edits, keep)
-        parts = [read.logits, found[0], found[1]]
+            read = network.read(ids.to(device), targets.to(device), edits)
+        parts = [read.logits, *(edited.logits for edited in read.edits)]
         results.append(torch.cat([part.flatten().cpu().double() for part in parts]))
     error, rounding = ((part - results[2]).abs().max() for part in results[:2])
     assert error <= 3 * rounding
@@ -122,7 +117,7 @@ def test_targets_of_many_windows_at_once(
     with torch.no_grad():
         expected = network(ids).logits[torch.arange(3)[:, None], targets]
         assert (network.read(ids, targets).logits - expected).abs().max() <= 1e-12
-        network.kernels = replace(network.kernels, targets=plain)
+        network.fusion.kernels = replace(network.kernels, targets=plain)
         monkeypatch.delattr(JanusFusion, "block")
         assert (network.read(ids, targets).logits - expected).abs().max() <= 1e-12
 

@@ -15,8 +15,7 @@ from torch import Tensor
 import janusdna
 from janusdna import SequenceError
 from janusdna.checkpoint import Checkpoint, save
-from janusdna.nn import blocks, target_reading
-from janusdna.nn import model as model_module
+from janusdna.nn import blocks, streams, target_reading
 from janusdna.nn.blocks import blocks_of
 from janusdna.nn.edits import Edit, backward_walk, cut_points, forward_walk
 from janusdna.nn.model import JanusDNA
@@ -63,10 +62,8 @@ def edited_window(ids: Tensor, change: Edit) -> Tensor:
 
 def logits_of(network: JanusDNA, ids: Tensor, edits: list[Edit]) -> list[Tensor]:
     """By reading edits."""
-    found: dict[int, Tensor] = {}
     with torch.inference_mode():
-        network.read(ids, targets_for(edits, len(ids)), edits, lambda i, p: found.__setitem__(i, p.logits))
-    return [found[i] for i in range(len(edits))]
+        return [reading.logits for reading in network.read(ids, targets_for(edits, len(ids)), edits).edits]
 
 
 def full_logits_of(network: JanusDNA, ids: Tensor, edits: list[Edit]) -> list[Tensor]:
@@ -77,20 +74,19 @@ def full_logits_of(network: JanusDNA, ids: Tensor, edits: list[Edit]) -> list[Te
 
 def compare(network: JanusDNA, ids: Tensor, edits: list[Edit], tolerance: float) -> None:
     """All predictions against full passes over each window, edited or not."""
-    targets, found = targets_for(edits, len(ids)), {}
+    targets = targets_for(edits, len(ids))
     with torch.inference_mode():
-        plain = network.read(ids, targets, edits, lambda i, prediction: found.__setitem__(i, prediction))
+        plain = network.read(ids, targets, edits)
         whole = network(ids)
         for name in ("hidden", "logits"):
             expected = getattr(whole, name)[torch.arange(len(ids))[:, None], targets]
             assert (getattr(plain, name) - expected).abs().max() <= tolerance
-        assert sorted(found) == list(range(len(edits)))
-        for i, change in enumerate(edits):
+        for change, found in zip(edits, plain.edits, strict=True):
             full = network(edited_window(ids, change))
             for name in ("hidden", "logits"):
                 expected = getattr(full, name)[0, change.first : change.stop]
-                assert getattr(found[i], name).shape == expected.shape
-                error = (getattr(found[i], name) - expected).abs().max()
+                assert getattr(found, name).shape == expected.shape
+                error = (getattr(found, name) - expected).abs().max()
                 assert error <= tolerance, f"{change}: {name} off by {error}"
 
 
@@ -98,7 +94,7 @@ def compare(network: JanusDNA, ids: Tensor, edits: list[Edit], tolerance: float)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that short windows have several blocks, cuts and batches."""
     monkeypatch.setattr(blocks, "_NARROWEST", 9)
-    monkeypatch.setattr(model_module, "_MIN_CHUNK", 16)
+    monkeypatch.setattr(streams, "_MIN_CHUNK", 16)
     for name, value in {"_CLOSEST_CUTS": 8, "_EDITED_BASES": 60, "_ALIKE": 5}.items():
         monkeypatch.setattr(target_reading, name, value)
 
@@ -200,7 +196,7 @@ def test_any_edits_in_pieces_of_any_size(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "_NARROWEST", data.draw(st.sampled_from([1, 9])))
         patch.setattr(blocks, "_MOST_EDITS", data.draw(st.sampled_from([1, 3, 64])))
-        patch.setattr(model_module, "_MIN_CHUNK", 1)
+        patch.setattr(streams, "_MIN_CHUNK", 1)
         for name, value in pieces.items():
             patch.setattr(target_reading, name, value)
         kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * 16 * chunk)
@@ -248,10 +244,9 @@ def test_edits_with_golden_weights(shared: Path, random_ids: Draw, case: str) ->
 def test_an_edit_changes_what_is_read(make_network: Make, random_ids: Draw) -> None:
     network, ids = make_network().cast(torch.float64), random_ids(1, 60)
     change = edit(60, 0, 30, 1, [7 if ids[0, 30] != 7 else 8], 5)
-    found = {}
     with torch.inference_mode():
-        plain = network.read(ids, torch.arange(60)[None], [change], lambda i, p: found.__setitem__(i, p))
-    difference = (found[0].logits - plain.logits[0, 25:36]).abs().amax(dim=1)
+        plain = network.read(ids, torch.arange(60)[None], [change])
+    difference = (plain.edits[0].logits - plain.logits[0, 25:36]).abs().amax(dim=1)
     assert difference[5] <= 1e-12  # the site itself does not see its own base
     assert (difference > 1e-3).sum() == 10
 
@@ -367,7 +362,8 @@ def test_edits_with_keys_and_values_in_bfloat16(directory: Path, random_ids: Dra
     ids, edits = random_ids(2, 101), edits_of(101, 30)
     for network, kept in ((exact, torch.float32), (rough, torch.bfloat16)):
         with torch.inference_mode():
-            memory = TargetReading(network, ids, targets_for(edits, 2), edits)._memory
+            parts = network.streams, network.fusion, ids, targets_for(edits, 2), edits
+            memory = TargetReading(*parts, dtype=network.memory_dtype)._memory
         assert (memory.keys.dtype, memory.values.dtype, memory.neighbours.dtype) == (
             kept,
             kept,
@@ -384,19 +380,18 @@ def model(directory: Path) -> Model:
 
 
 def test_edits_beside_targets_in_any_order_and_any_number_of_times(model: Model) -> None:
-    sequence, found = "ACGTTGCAACGTAC", {}
+    sequence = "ACGTTGCAACGTAC"
     change = Edit(0, 4, 5, torch.tensor([8, 8]), 2, 7)
     expected = model.read(["ACGTCCGCAACGTAC"])
     generator = torch.Generator().manual_seed(3)
     repeated = torch.cat((torch.arange(14), torch.randint(14, (20,), generator=generator)))
     for order in (torch.randperm(14, generator=generator)[None], repeated.sort().values[None], None):
-        out = model.read([sequence], order, edits=[change], on_edit=found.__setitem__)
+        out = model.read([sequence], order, edits=[change])
         columns = slice(None) if order is None else order[0]
         assert (out.logits - model.read([sequence]).logits[:, columns]).abs().max() <= 1e-12
         for name in ("hidden", "logits"):
-            assert (getattr(found[0], name) - getattr(expected, name)[0, 2:8]).abs().max() <= 1e-12
-        found.clear()
-    assert torch.equal(model.read([sequence], edits=[change]).logits, out.logits)  # nobody listens
+            assert (getattr(out.edits[0], name) - getattr(expected, name)[0, 2:8]).abs().max() <= 1e-12
+    assert model.read([sequence]).edits == ()
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ def test_info(model: Model) -> None:
     operations = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
     assert model.info.kernels == dict.fromkeys(operations, "numba")
     assert (model.info.device, model.info.dtype) == ("cpu", "float32")
+    assert model.info.slow_because is None
+    assert model.bytes_per_base == 16 * 4
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_what_makes_it_slow(directory: Path, monkeypatch: pytest.MonkeyPatch, amx: bool) -> None:
+    monkeypatch.setattr("janusdna.reader.has_amx", lambda: amx)
+    reason = janusdna.load(directory, device="cpu", dtype="bfloat16").info.slow_because
+    assert (reason is None) if amx else (reason is not None and "AMX" in reason)
 
 
 @pytest.mark.parametrize(

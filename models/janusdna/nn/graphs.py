@@ -7,13 +7,13 @@ one from Python takes longer than to run them.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from janusdna.nn.model import JanusDNA, Prediction
+from janusdna.nn.prediction import Prediction, Reading
 
 __all__ = ["GraphedPasses"]
 
@@ -39,32 +39,34 @@ class GraphedPasses:
     """Runs a network's passes without gradient, those over batches of a shape that recurs as CUDA graphs.
 
     Args:
-        network: Whose passes; its weights stay where they are.
+        network: Whose passes, over ids and targets; its weights stay where they are.
+        capturable: Whether its kernels can be captured.
     """
 
-    def __init__(self, network: JanusDNA) -> None:
+    def __init__(self, network: Callable[[Tensor, Tensor], Prediction], *, capturable: bool) -> None:
         self._network = network
+        self._capturable = capturable
         self._seen: Counter[Shapes] = Counter()
         self._passes: dict[Shapes, _Pass] = {}
 
-    def __call__(self, ids: Tensor, targets: Tensor) -> Prediction:
+    def __call__(self, ids: Tensor, targets: Tensor) -> Reading:
         """As the network itself."""
         shapes = ids.shape, targets.shape
         captured = self._passes.get(shapes)
         if captured is None:
             if not self._is_worth_it(ids, targets):
-                return self._network(ids, targets)  # type: ignore[no-any-return]
+                prediction = self._network(ids, targets)
+                return Reading(prediction.hidden, prediction.logits)
             captured = self._passes[shapes] = self._capture(ids, targets)
         captured.ids.copy_(ids)
         captured.targets.copy_(targets)
         captured.graph.replay()
-        hidden, logits, routings = captured.prediction
-        return type(captured.prediction)(hidden.clone(), logits.clone(), routings)
+        return Reading(captured.prediction.hidden.clone(), captured.prediction.logits.clone())
 
     def _is_worth_it(self, ids: Tensor, targets: Tensor) -> bool:
         if ids.device.type != "cuda" or len(self._passes) == _MOST_GRAPHS or ids.numel() > _MOST_BASES:
             return False
-        if not self._network.kernels.capturable:
+        if not self._capturable:
             return False
         shapes = ids.shape, targets.shape
         self._seen[shapes] += 1

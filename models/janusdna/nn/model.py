@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from janusdna.config import ModelConfig
+from janusdna.config import MIN_LENGTH, ModelConfig
 from janusdna.errors import SequenceError
 from janusdna.nn.attention import CausalSelfAttention
 from janusdna.nn.blocks import widest_block
@@ -19,40 +18,21 @@ from janusdna.nn.feed_forward import MixtureOfExperts, Routing, SwiGLU
 from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.mamba import GatedProjections, MambaMixer
 from janusdna.nn.norm import RMSNorm
+from janusdna.nn.prediction import NO_ROUTINGS, Prediction, Reading, Routings
 from janusdna.nn.stream import Stream, StreamLayer
+from janusdna.nn.streams import Streams
 from janusdna.nn.target_reading import TargetReading
 from janusdna.ops.backends import REFERENCE, Kernels
-from janusdna.ops.cpu.threads import side_by_side
 
-__all__ = ["MIN_LENGTH", "JanusDNA", "Prediction", "Sees"]
+__all__ = ["JanusDNA", "Sees"]
 
-MIN_LENGTH = 3
 _INITIAL_SPREAD = 0.02
-_MIN_CHUNK = 64
 # What the work on a row beside attention comes to, as pairs of a query and a key.
 _PAIRS_OF_A_ROW_PER_WIDTH = 8
 
 # What a prediction of position t is made from: all other positions; all positions, for inputs in which t is
 # masked; the positions before t.
 Sees = Literal["others", "all", "before"]
-
-Routings = tuple[list[Routing], list[Routing]]
-Result = TypeVar("Result")
-
-
-class Prediction(NamedTuple):
-    """What the network says of a batch.
-
-    Attributes:
-        hidden: (B, n, d), after the last norm and MLP: what the head reads.
-        logits: (B, n, vocabulary).
-        routings: For each stream, the routing of its layers with experts; empty where the sequences were
-            walked in chunks, as they are without a gradient.
-    """
-
-    hidden: Tensor
-    logits: Tensor
-    routings: Routings
 
 
 class JanusDNA(nn.Module):
@@ -110,19 +90,14 @@ class JanusDNA(nn.Module):
         check_length(ids.shape[1])
         plain = sees == "others" and not torch.is_grad_enabled()
         if targets is not None and plain and self.reads_alone(ids, targets):
-            return self.read(ids, targets)
+            reading = self.read(ids, targets)
+            return Prediction(reading.hidden, reading.logits, NO_ROUTINGS)
         fused, routings = self._every_position(ids, sees)
         if targets is not None:
             fused = fused.gather(1, targets[..., None].expand(-1, -1, fused.shape[-1]))
-        return self._predict(fused, routings)
+        return Prediction(*self._predict(fused), routings)
 
-    def read(
-        self,
-        ids: Tensor,
-        targets: Tensor,
-        edits: Sequence[Edit] = (),
-        on_edit: Callable[[int, Prediction], None] | None = None,
-    ) -> Prediction:
+    def read(self, ids: Tensor, targets: Tensor, edits: Sequence[Edit] = ()) -> Reading:
         """Predict targets, and edited windows near their edits, with no more work than they ask for.
 
         Without a gradient. An edit costs the bases that are read of it, not its window.
@@ -131,26 +106,33 @@ class JanusDNA(nn.Module):
             ids: Token ids, (B, T), T >= 3.
             targets: 0-based positions, (B, n), the positions that edits read among them.
             edits: Of these windows; an edited window has at least 3 bases too.
-            on_edit: Called with each edit's index and its prediction, (m, ...), in any order.
 
         Raises:
             SequenceError: If a sequence is too short.
         """
         check_length(ids.shape[1], *(ids.shape[1] + edit.shift for edit in edits))
-        reading = TargetReading(self, ids, targets, edits)
-        for indices, states in reading.edited():
-            if indices and on_edit is not None:
-                together = self._predict(torch.cat(states))
-                parts = (part.split([len(rows) for rows in states]) for part in together[:2])
-                for index, hidden, logits in zip(indices, *parts, strict=True):
-                    on_edit(index, Prediction(hidden, logits, ([], [])))
-        return self._predict(reading.fused())
+        reading = TargetReading(self.streams, self.fusion, ids, targets, edits, dtype=self.memory_dtype)
+        fused, edited = reading.read()
+        return Reading(*self._predict(fused), self._read_edits(edited))
 
-    def _predict(self, fused: Tensor, routings: Routings = ([], [])) -> Prediction:
+    def _read_edits(self, fused: Sequence[Tensor]) -> tuple[Reading, ...]:
+        if not fused:
+            return ()
+        sizes = [len(states) for states in fused]
+        hidden, logits = (part.split(sizes) for part in self._predict(torch.cat(list(fused))))
+        return tuple(Reading(*parts) for parts in zip(hidden, logits, strict=True))
+
+    def _predict(self, fused: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden states and logits."""
         hidden = self.final_norm(fused)
         if self.final_mlp is not None:
             hidden = hidden + self.final_mlp(hidden)
-        return Prediction(hidden, self.head(hidden), routings)
+        return hidden, self.head(hidden)
+
+    @property
+    def streams(self) -> Streams:
+        """Both directions, as they walk."""
+        return Streams(self.embedding, self.forward_stream, self.backward_stream, self.kernels.chunk_values)
 
     def reads_alone(self, ids: Tensor, targets: Tensor) -> bool:
         """Whether a pass computes the fusion of the targets' own rows alone.
@@ -172,8 +154,10 @@ class JanusDNA(nn.Module):
         return self
 
     def _every_position(self, ids: Tensor, sees: Sees) -> tuple[Tensor, Routings]:
+        streams = self.streams
+
         def read(stream: Stream) -> tuple[Tensor, list[Routing]]:
-            cuts = cut_points(ids.shape[1], longest=self.chunk(ids))[1:-1]
+            cuts = cut_points(ids.shape[1], longest=streams.chunk(ids))[1:-1]
             chunks = sorted(stream.walk(self.embedding, ids, cuts), key=lambda chunk: chunk.start)
             rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
             return rows, [routing for chunk in chunks for routing in chunk.routings]
@@ -181,7 +165,7 @@ class JanusDNA(nn.Module):
         if sees == "before":
             forward, routings = read(self.forward_stream)
             return self._fused(self.fusion.from_before, forward), (routings, [])
-        (forward, seen_forward), (backward, seen_backward) = self.both_streams(read)
+        (forward, seen_forward), (backward, seen_backward) = streams.both(read)
         fuse = self.fusion.every_position if sees == "others" else self.fusion.unmasked
         return self._fused(fuse, forward, backward), (seen_forward, seen_backward)
 
@@ -190,21 +174,6 @@ class JanusDNA(nn.Module):
             return fuse(*streams)
         fused: Tensor = checkpoint(fuse, *streams, use_reentrant=False, preserve_rng_state=False)
         return fused
-
-    def both_streams(self, read: Callable[[Stream], Result]) -> tuple[Result, Result]:
-        """What `read` makes of the forward stream, and of the backward one; side by side where that pays."""
-        streams = self.forward_stream, self.backward_stream
-        if torch.is_inference_mode_enabled() and self.embedding.weight.device.type == "cpu":
-            forward, backward = side_by_side(*(partial(read, stream) for stream in streams))
-            return forward, backward
-        return read(streams[0]), read(streams[1])
-
-    def chunk(self, ids: Tensor) -> int:
-        """Rows that walk together: whole sequences where a gradient has to come back through them."""
-        batch, length = ids.shape
-        if self.kernels.chunk_values is None or torch.is_grad_enabled():
-            return max(1, length)
-        return max(_MIN_CHUNK, self.kernels.chunk_values // (batch * self.config.hidden_size))
 
     def parameter_counts(self) -> tuple[int, int]:
         """All parameters, and those that one token's way activates."""

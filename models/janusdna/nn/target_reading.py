@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,11 +15,10 @@ from torch import Tensor
 
 from janusdna.nn.blocks import Block, blocks_of, widest_block
 from janusdna.nn.edits import Edit, EditedRows, LocalWalk, backward_walk, cut_points, forward_walk
+from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.memory import WindowMemory
 from janusdna.nn.stream import Stream
-
-if TYPE_CHECKING:
-    from janusdna.nn.model import JanusDNA
+from janusdna.nn.streams import Streams
 
 __all__ = ["TargetReading"]
 
@@ -36,49 +34,57 @@ class TargetReading:
     """One reading of a batch of windows, without a gradient.
 
     Args:
-        network: Who reads.
+        streams: Who walks.
+        fusion: Who reads what was walked.
         ids: Token ids, (B, T).
         targets: 0-based positions, (B, n), the positions that edits read among them.
         edits: Of these windows.
+        dtype: What keys and values of a window are kept in; None for the weights' dtype.
     """
 
-    def __init__(self, network: JanusDNA, ids: Tensor, targets: Tensor, edits: Sequence[Edit]) -> None:
-        self._network = network
+    def __init__(
+        self,
+        streams: Streams,
+        fusion: JanusFusion,
+        ids: Tensor,
+        targets: Tensor,
+        edits: Sequence[Edit],
+        *,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self._streams = streams
+        self._fusion = fusion
         self._edits = edits
         self._asked = targets.contiguous()
         self._ids_here = ids.cpu() if edits else ids
-        self._memory = self._walk(ids, _ascending(targets))
-        self._fused = self._memory.neighbours.new_zeros(*targets.shape, network.config.hidden_size)
+        self._memory = self._walk(ids, _ascending(targets), dtype or streams.embedding.weight.dtype)
 
-    def edited(self) -> Iterator[tuple[tuple[int, ...], list[Tensor]]]:
-        """Read everything; of each block its edits, and of each the fused states of its positions, (m, d)."""
-        attend = self._network.kernels.targets
+    def read(self) -> tuple[Tensor, list[Tensor]]:
+        """The fused states that predict the targets, (B, n, d), as asked, and those of each edit, (m, d)."""
+        attend = self._fusion.kernels.targets
         if attend is not None and not self._edits and self._asked.numel():
-            self._fused = self._network.fusion.targets(self._memory, attend)
-            return
+            return self._as_asked(self._fusion.targets(self._memory, attend)), []
+        neighbours = self._memory.neighbours
+        fused = neighbours.new_zeros(*self._asked.shape, neighbours.shape[-1])
+        edited: dict[int, Tensor] = {}
         for blocks in self._groups():
             rows = iter(self._edited_rows([self._edits[i] for block in blocks for i in block.edits]))
             for block in blocks:
-                edited = list(islice(rows, len(block.edits)))
-                before, after = self._network.fusion.block(self._memory, block, edited)
-                self._fused[block.row, block.columns] = before
-                yield block.edits, after
+                before, after = self._fusion.block(self._memory, block, list(islice(rows, len(block.edits))))
+                fused[block.row, block.columns] = before
+                edited.update(zip(block.edits, after, strict=True))
+        return self._as_asked(fused), [edited[i] for i in range(len(self._edits))]
 
-    def fused(self) -> Tensor:
-        """The fused states that predict the targets, (B, n, d), in the order asked; after `edited`."""
+    def _as_asked(self, fused: Tensor) -> Tensor:
+        """Of ascending targets, those that were asked for, in their order."""
         place = torch.searchsorted(self._memory.targets, self._asked)
-        return self._fused.gather(1, place[..., None].expand_as(self._fused))
+        return fused.gather(1, place[..., None].expand_as(fused))
 
-    def _walk(self, ids: Tensor, targets: Tensor) -> WindowMemory:
+    def _walk(self, ids: Tensor, targets: Tensor, dtype: torch.dtype) -> WindowMemory:
         """Both streams over whole windows, in chunks that end where edits begin."""
-        network, length = self._network, ids.shape[1]
-        weight = network.embedding.weight
+        streams, fusion, length = self._streams, self._fusion, ids.shape[1]
         memory = WindowMemory.empty(
-            ids,
-            targets,
-            heads=network.config.num_heads,
-            like=weight,
-            dtype=network.memory_dtype or weight.dtype,
+            ids, targets, heads=fusion.num_heads, like=streams.embedding.weight, dtype=dtype
         )
         edges = (
             [max(0, edit.start - 1) for edit in self._edits],
@@ -88,15 +94,15 @@ class TargetReading:
         def read(stream: Stream) -> None:
             side = int(stream.reverse)
             closest = -(-_CLOSEST_CUTS // len(ids))
-            cuts = cut_points(length, longest=network.chunk(ids), wanted=edges[side], closest=closest)
+            cuts = cut_points(length, longest=streams.chunk(ids), wanted=edges[side], closest=closest)
             if side:
                 cuts = [length - cut for cut in reversed(cuts)]
             kept = memory.states[side] if self._edits else None
-            for chunk in stream.walk(network.embedding, ids, cuts[1:-1], kept=kept):
-                memory.store(side, chunk.start, *network.fusion.keys_values(chunk.rows))
+            for chunk in stream.walk(streams.embedding, ids, cuts[1:-1], kept=kept):
+                memory.store(side, chunk.start, *fusion.keys_values(chunk.rows))
                 memory.store_neighbours(side, chunk.start, chunk.rows)
 
-        network.both_streams(read)
+        streams.both(read)
         return memory
 
     def _groups(self) -> Iterator[list[Block]]:
@@ -129,7 +135,7 @@ class TargetReading:
             ]
             return list(zip(walks, self._walk_locally(stream, edits, walks), strict=True))
 
-        forward, backward = self._network.both_streams(read)
+        forward, backward = self._streams.both(read)
         return [
             EditedRows(edit, f_rows, r_rows, f_walk.first, r_walk.last)
             for edit, (f_walk, f_rows), (r_walk, r_rows) in zip(edits, forward, backward, strict=True)
@@ -149,7 +155,7 @@ class TargetReading:
         self, stream: Stream, edits: Sequence[Edit], walks: Sequence[LocalWalk]
     ) -> Iterator[Tensor]:
         """What fills up the shorter walks comes last in the walk, where it changes nothing before it."""
-        network, memory = self._network, self._memory
+        streams, memory = self._streams, self._memory
         longest = max(1, *(walk.stop - walk.start for walk in walks))
         here = self._ids_here.new_zeros(len(walks), longest)
         origins = []
@@ -160,8 +166,8 @@ class TargetReading:
             origins.append(walk.start - margin)
         ids, states = here.to(memory.ids.device), memory.states[stream.reverse]
         kept = [(states[walk.cut], edit.row) for edit, walk in zip(edits, walks, strict=True)]
-        cuts = cut_points(longest, longest=network.chunk(ids))[1:-1]
-        walked = stream.walk(network.embedding, ids, cuts, states=stream.gather(kept, longest))
+        cuts = cut_points(longest, longest=streams.chunk(ids))[1:-1]
+        walked = stream.walk(streams.embedding, ids, cuts, states=stream.gather(kept, longest))
         rows = torch.cat([chunk.rows for chunk in sorted(walked, key=lambda chunk: chunk.start)], dim=1)
         for sequence, walk, origin in zip(rows, walks, origins, strict=True):
             yield sequence[walk.first - origin : walk.last - origin].clone()
