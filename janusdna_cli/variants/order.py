@@ -19,19 +19,21 @@ from janusdna_cli.errors import InputError
 __all__ = ["InputOrder"]
 
 _ROWS_AT_ONCE = 1024
+# Groups are numbered as they first appear, so that the index alone gives them in their order: the work on all
+# rows grows as their number does, and a sorted input is read from the front to the back.
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-CREATE TABLE rows (number INTEGER PRIMARY KEY, contig TEXT, start INTEGER, row BLOB);
+CREATE TABLE groups (number INTEGER PRIMARY KEY, contig TEXT, start INTEGER, UNIQUE (contig, start));
+CREATE TABLE rows (number INTEGER PRIMARY KEY, "group" INTEGER, row BLOB);
 CREATE TABLE answers (number INTEGER PRIMARY KEY, answer BLOB);
 """
+_INDEX = 'CREATE INDEX by_group ON rows ("group", number) WHERE "group" IS NOT NULL'
 _BY_GROUP = """
-SELECT contig, start, number, row FROM rows
-JOIN (SELECT contig, start, MIN(number) AS first FROM rows WHERE contig IS NOT NULL GROUP BY contig, start)
-USING (contig, start) ORDER BY first, number
+SELECT "group", number, row FROM rows INDEXED BY by_group WHERE "group" IS NOT NULL ORDER BY "group", number
 """
 _FROM_HERE_ON = """
-SELECT row, contig IS NULL OR answer IS NOT NULL, answer FROM rows LEFT JOIN answers USING (number)
+SELECT row, "group" IS NULL OR answer IS NOT NULL, answer FROM rows LEFT JOIN answers USING (number)
 WHERE number >= ? ORDER BY number LIMIT ?
 """
 
@@ -55,6 +57,8 @@ class InputOrder(Generic[Row, Answer]):
         self._lock = Lock()
         self._database.executescript(_SCHEMA)
         self._next = 0
+        self._groups = self._last_number = 0
+        self._last_group: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -63,17 +67,19 @@ class InputOrder(Generic[Row, Answer]):
         self._database.close()
 
     def add(self, rows: Iterable[tuple[Row, tuple[str, int] | None]]) -> None:
-        """Take all rows, each with its group; one of no group needs no answer."""
+        """Take all rows, once, each with its group; one of no group needs no answer."""
         records = (
-            (number, *(group or (None, None)), pickle.dumps(row)) for number, (row, group) in enumerate(rows)
+            (number, self._number_of(group), pickle.dumps(row)) for number, (row, group) in enumerate(rows)
         )
-        self._insert("INSERT INTO rows VALUES (?, ?, ?, ?)", records)
+        self._insert("INSERT INTO rows VALUES (?, ?, ?)", records)
+        with _room_expected(), self._lock:
+            self._database.execute(_INDEX)
 
     def groups(self) -> Iterator[list[tuple[int, Row]]]:
         """The rows of each group, numbered; groups in the order in which they first appear."""
         found = self._select(_BY_GROUP)
-        for _, members in itertools.groupby(found, key=lambda record: record[:2]):
-            yield [(number, pickle.loads(row)) for _, _, number, row in members]
+        for _, members in itertools.groupby(found, key=lambda record: record[0]):
+            yield [(number, pickle.loads(row)) for _, number, row in members]
 
     def answer(self, answers: Iterable[tuple[int, Answer]]) -> None:
         """Take answers to rows by their numbers."""
@@ -89,6 +95,19 @@ class InputOrder(Generic[Row, Answer]):
                 return
             self._next += len(done)
             yield [(pickle.loads(row), answer and pickle.loads(answer)) for row, _, answer in done]
+
+    def _number_of(self, group: tuple[str, int] | None) -> int | None:
+        """A group's number; neighbours in the input are mostly of one group."""
+        if group is None or group == self._last_group:
+            return None if group is None else self._last_number
+        find = "SELECT number FROM groups WHERE contig = ? AND start = ?"
+        found = self._database.execute(find, group).fetchone()
+        if found is None:
+            self._groups += 1
+            self._database.execute("INSERT INTO groups VALUES (?, ?, ?)", (self._groups, *group))
+        self._last_group = group
+        self._last_number = self._groups if found is None else found[0]
+        return self._last_number
 
     def _select(self, statement: str, *values: int) -> Iterator[tuple[Any, ...]]:
         with _room_expected(), self._lock:
