@@ -33,8 +33,10 @@ from janusdna import tokens
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import Splits, read_splits
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.reading.session import ModelSettings, open_model
-from janusdna_cli.reading.windowing import BOTH_STRANDS, Request, WindowReader
+from janusdna_cli.reading.opening import open_model
+from janusdna_cli.reading.requests import BOTH_STRANDS, Request
+from janusdna_cli.reading.settings import ModelSettings
+from janusdna_cli.reading.window_reader import WindowReader
 
 
 class Bits(float):
@@ -184,8 +186,10 @@ def by_model(options: argparse.Namespace) -> Predictor:
     def predict(batch: Batch) -> dict[str, Floats]:
         ids = np.where(batch.bases == OTHER, tokens.PAD, batch.bases + tokens.A).astype(np.uint8)
         every = np.arange(ids.shape[1])
-        readings = reader.read([Request(row, every, BOTH_STRANDS) for row in ids])
-        return {model.info.name: np.stack([reading.logp for reading in readings], axis=1).astype(np.float64)}
+        requests = [Request(row, every, BOTH_STRANDS) for row in ids]
+        answers = reader.answer(requests)
+        logp = np.stack([answers[request].logp for request in requests], axis=1)
+        return {model.info.name: logp.astype(np.float64)}
 
     return predict
 

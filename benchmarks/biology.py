@@ -41,8 +41,10 @@ from janusdna import tokens
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.reading.session import ModelSettings, open_model
-from janusdna_cli.reading.windowing import BOTH_STRANDS, Request, WindowReader
+from janusdna_cli.reading.opening import open_model
+from janusdna_cli.reading.requests import BOTH_STRANDS, Request
+from janusdna_cli.reading.settings import ModelSettings
+from janusdna_cli.reading.window_reader import WindowReader
 
 SPLICE = SHARED / "labelled" / "uci_splice.data"
 K = 16
@@ -151,8 +153,9 @@ def read(reader: WindowReader, sequences: Sequence[Codes]) -> Iterator[Floats]:
     for first in range(0, len(sequences), _AT_ONCE):
         some = sequences[first : first + _AT_ONCE]
         ids = [np.where(codes == OTHER, tokens.PAD, codes + tokens.A).astype(np.uint8) for codes in some]
-        readings = reader.read([Request(own, np.arange(len(own)), BOTH_STRANDS) for own in ids])
-        yield from (reading.logp.mean(axis=0, dtype=np.float64) for reading in readings)
+        requests = [Request(own, np.arange(len(own)), BOTH_STRANDS) for own in ids]
+        answers = reader.answer(requests)
+        yield from (answers[request].logp.mean(axis=0, dtype=np.float64) for request in requests)
 
 
 def by_kind(pieces: Sequence[Piece], repeated: npt.NDArray[np.int64]) -> Iterator[Row]:

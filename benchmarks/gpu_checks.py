@@ -23,7 +23,8 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops import attention, flex, fusion, reference
 from janusdna.ops.backends import REFERENCE, Kernel, Kernels, choose_kernels
 from janusdna.reader import Model
-from janusdna_cli.reading.windowing import BOTH_STRANDS, Request, WindowReader
+from janusdna_cli.reading.requests import BOTH_STRANDS, Request
+from janusdna_cli.reading.window_reader import WindowReader
 
 __all__ = ["available", "run_checks"]
 
@@ -313,12 +314,13 @@ def _too_much(kernels: Kernels, device: torch.device) -> tuple[float, float]:
     draw = np.random.default_rng(0)
     windows = [draw.integers(7, 11, 2048).astype(np.uint8) for _ in range(64)]
     requests = [Request(ids, np.array([1000]), BOTH_STRANDS) for ids in windows]
-    plenty = WindowReader(model, batch_bp=8 * 2048).read(requests)
+    plenty = WindowReader(model, batch_bp=8 * 2048).answer(requests)
     total = torch.cuda.mem_get_info(device)[1]
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_allocated(device) + (192 << 20)) / total)
     try:
-        found = WindowReader(model, batch_bp=128 * 2048).read(requests)
+        found = WindowReader(model, batch_bp=128 * 2048).answer(requests)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    return max(float(np.abs(a.logp - b.logp).max()) for a, b in zip(found, plenty, strict=True)), ROUNDED
+    apart = (np.abs(found[request].logp - plenty[request].logp).max() for request in requests)
+    return max(map(float, apart)), ROUNDED

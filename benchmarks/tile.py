@@ -15,8 +15,8 @@ import torch
 from measure import Row, arguments, best, memory_growth, preset_option, report
 
 from janusdna import Model
-from janusdna_cli.reading.windowing import FORWARD, Haplotype, Request, WindowReader
-from janusdna_cli.variants.scores import around
+from janusdna_cli.reading.requests import FORWARD, Haplotype, Request
+from janusdna_cli.reading.window_reader import WindowReader
 
 SPAN = 128
 DELETED = 2
@@ -67,7 +67,7 @@ def seconds_of(model: Model, request: Request, runs: int) -> float:
 
 def read(model: Model, request: Request) -> None:
     """As `score-variants` reads a tile."""
-    WindowReader(model, batch_bp=len(request.ids)).read([request])
+    WindowReader(model, batch_bp=len(request.ids)).answer([request])
 
 
 def snvs(window: int, count: int) -> Request:
@@ -79,8 +79,8 @@ def deletions(window: int, count: int) -> Request:
     """Sites and ALT haplotypes, read within `SPAN` bases; a single SNV where there are none."""
     haplotypes = []
     for at in places(window, count).tolist():
-        near = around(at, DELETED, SPAN, window)
-        haplotypes.append(Haplotype(at, at + DELETED, np.empty(0, np.uint8), int(near[0]), int(near[-1]) + 1))
+        first, last = max(0, at - SPAN), min(window, at + DELETED + SPAN)
+        haplotypes.append(Haplotype(at, at + DELETED, np.empty(0, np.uint8), first, last))
     targets = [np.arange(haplotype.first, haplotype.last) for haplotype in haplotypes]
     return Request(
         bases_of(window), np.unique(np.concatenate([*targets, [window // 2]])), FORWARD, haplotypes

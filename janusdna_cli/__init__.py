@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from janusdna_cli.reading.session import Summary
     from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
+    from janusdna_cli.runtime.summary import Summary
     from janusdna_cli.training.pretraining import pretrain
     from janusdna_cli.training.run import PretrainSummary
     from janusdna_cli.training.settings import PretrainSettings
@@ -35,7 +35,7 @@ _HOMES = {
     "pretrain": "training.pretraining",
     "ScoreSettings": "variants.scoring",
     "score_variants": "variants.scoring",
-    "Summary": "reading.session",
+    "Summary": "runtime.summary",
 }
 
 

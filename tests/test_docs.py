@@ -7,9 +7,10 @@ import pytest
 
 from janusdna.config import ModelConfig
 from janusdna_cli.genome.alleles import Status
-from janusdna_cli.outputs.schemas import VARIANT_SCHEMA, embedding_schema
 from janusdna_cli.regions.embedding import RegionStatus
+from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.training.metrics import EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
+from janusdna_cli.variants.table import VARIANT_SCHEMA
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

@@ -1,15 +1,17 @@
 """`janusdna embed`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
 from janusdna_cli.commands import options
-from janusdna_cli.runtime.progress import configure_logging
+from janusdna_cli.regions.pooling import Pool
+from janusdna_cli.regions.settings import EmbedSettings
 
 __all__ = ["embed"]
 
 
+@options.with_model_options
 def embed(
     fasta: Annotated[str, typer.Argument(metavar="FASTA", help="The genome, plain or bgzipped.")],
     regions: Annotated[
@@ -18,31 +20,20 @@ def embed(
             metavar="[REGIONS]",
             help="BED3 to BED12; - is stdin. Without it every FASTA record is read whole.",
         ),
-    ] = None,
-    output: options.Output = None,
-    format: options.FormatOption = None,  # noqa: A002 - the option's name
+    ] = EmbedSettings.regions,
+    output: options.Output = EmbedSettings.output,
+    format: options.FormatOption = EmbedSettings.format,  # noqa: A002 - the option's name
     pool: Annotated[
-        Literal["mean", "max", "center", "none"],
-        typer.Option("--pool", help="Over the region's own bases; none writes one row a base."),
-    ] = "mean",
+        Pool, typer.Option("--pool", help="Over the region's own bases; none writes one row a base.")
+    ] = EmbedSettings.pool,
     strand_aware: Annotated[
         bool, typer.Option("--strand-aware", help="Read - regions as reverse complement.")
-    ] = False,
+    ] = EmbedSettings.strand_aware,
     keep_columns: Annotated[
         bool, typer.Option("--keep-columns", help="Keep the BED's columns from the 4th on as bed_4, ...")
-    ] = False,
-    model: options.Model = None,
-    window: options.Window = None,
-    rc: options.Rc = True,
-    overwrite: options.Overwrite = False,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    kv_dtype: options.KvDtype = "auto",
-    kernels: options.Kernels = "auto",
-    batch_bp: options.BatchBp = None,
-    threads: options.Threads = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    ] = EmbedSettings.keep_columns,
+    overwrite: options.Overwrite = EmbedSettings.overwrite,
+    **shared: Any,
 ) -> None:
     """Embed every region of a BED: one row each, in the file's order.
 
@@ -50,11 +41,8 @@ def embed(
 
     Example: janusdna embed genome.fa regions.bed -o emb.parquet
     """
-    configure_logging(quiet=quiet, verbose=verbose)
-    from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
-
-    embed_regions(
-        EmbedSettings(
+    with options.told_as_usage():
+        settings = EmbedSettings(
             fasta=fasta,
             regions=regions,
             output=output,
@@ -63,15 +51,8 @@ def embed(
             strand_aware=strand_aware,
             keep_columns=keep_columns,
             overwrite=overwrite,
-            model=model,
-            window=window,
-            both_strands=rc,
-            device=device,
-            dtype=dtype,
-            kv_dtype=kv_dtype,
-            kernels=kernels,
-            batch_bp=batch_bp,
-            threads=threads,
-            quiet=quiet,
+            **shared,
         )
-    )
+    from janusdna_cli.regions.embedding import embed_regions
+
+    embed_regions(settings)

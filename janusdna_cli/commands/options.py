@@ -1,12 +1,19 @@
-"""Options that several commands share: their names, help and parsing; commands give the defaults."""
+"""Options that several commands share: their names, help and parsing. Settings own the defaults."""
 
+import inspect
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, Any, Literal
 
 import typer
 
 from janusdna.bundled import BUNDLED
+from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.tables import Format
+from janusdna_cli.reading.settings import LONGEST_WINDOW, SHORTEST_WINDOW, ModelSettings
+from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = [
     "BatchBp",
@@ -27,9 +34,10 @@ __all__ = [
     "parse_batch_bp",
     "parse_device",
     "parse_window",
+    "told_as_usage",
+    "with_model_options",
 ]
 
-_SHORTEST, _LONGEST = 3, 2**20
 _UNITS = {"": 1, "k": 2**10, "m": 2**20}
 _RUN = "What it runs on"
 _SAY = "What it says"
@@ -41,7 +49,7 @@ def parse_window(text: str) -> int:
     Raises:
         typer.BadParameter: It is no number, or not within 3 to 1,048,576.
     """
-    return _parse_bases(text, _SHORTEST, _LONGEST)
+    return _parse_bases(text, SHORTEST_WINDOW, LONGEST_WINDOW)
 
 
 def parse_bases(text: str) -> int:
@@ -186,3 +194,55 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", rich_help_panel=_SAY, help="Say what is done and why.")
 ]
+
+# The fields of `ModelSettings` as options; "rc" is short for both strands.
+_OF_MODEL = {
+    "model": Model,
+    "window": Window,
+    "both_strands": Rc,
+    "device": Device,
+    "dtype": Dtype,
+    "kv_dtype": KvDtype,
+    "kernels": Kernels,
+    "batch_bp": BatchBp,
+    "threads": Threads,
+    "quiet": Quiet,
+}
+
+
+def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of `ModelSettings` and `--verbose` to a command.
+
+    The command takes the former as keywords, to hand them on to its settings, and finds logging configured.
+    """
+    own = [each for each in inspect.signature(command).parameters.values() if each.kind != each.VAR_KEYWORD]
+    shared = [
+        _keyword(name, annotation, getattr(ModelSettings, name)) for name, annotation in _OF_MODEL.items()
+    ]
+
+    @wraps(command)
+    def run(*, verbose: bool, **options: Any) -> None:
+        configure_logging(quiet=options["quiet"], verbose=verbose)
+        command(**options)
+
+    parameters = [
+        *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
+        *shared,
+        _keyword("verbose", Verbose, False),
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+@contextmanager
+def told_as_usage() -> Iterator[None]:
+    """Makes values that settings refuse an error of the command line, exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from None

@@ -1,9 +1,10 @@
 """Which stretch of a contig is read around a position or over a region."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Window", "centered_window", "covering_windows", "tiled_window"]
+__all__ = ["CONTEXTS", "Context", "Window", "centered_window", "covering_windows", "tiled_window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,11 @@ def covering_windows(
 def _window_at(contig: str, start: int, size: int, contig_length: int) -> Window:
     start = max(0, min(start, contig_length - size))
     return Window(contig, start, min(start + size, contig_length))
+
+
+# Where a variant sits in its window.
+Context = Literal["centered", "tiled"]
+CONTEXTS: Mapping[Context, Callable[[str, int, int, int], Window]] = {
+    "centered": centered_window,
+    "tiled": tiled_window,
+}

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -23,36 +22,23 @@ from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window, covering_windows
 from janusdna_cli.outputs.destinations import check_destination
-from janusdna_cli.outputs.schemas import embedding_schema
+from janusdna_cli.outputs.names import default_output
 from janusdna_cli.outputs.tables import Format, open_table, table_format
-from janusdna_cli.reading.session import (
-    ModelSettings,
-    Summary,
-    encode_window,
-    in_chunks,
-    in_step,
-    is_seekable,
-    open_model,
-    provenance,
-    stem,
-    unannounced,
-    window_size,
-)
-from janusdna_cli.reading.windowing import (
-    BOTH_STRANDS,
-    FORWARD,
-    REVERSE,
-    Request,
-    WindowReader,
-    WindowReading,
-)
-from janusdna_cli.regions.pooling import EmbeddedRow, Pool, pooling
+from janusdna_cli.reading.answers import WindowAnswer
+from janusdna_cli.reading.chunks import answered, encode_window, in_chunks
+from janusdna_cli.reading.opening import open_model, window_size
+from janusdna_cli.reading.provenance import Provenance
+from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, REVERSE, Request
+from janusdna_cli.reading.survey import is_seekable, unannounced
+from janusdna_cli.reading.window_reader import WindowReader
+from janusdna_cli.regions.pooling import EmbeddedRow, pooling
+from janusdna_cli.regions.settings import EmbedSettings
+from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
 from janusdna_cli.runtime.progress import progress
 from janusdna_cli.runtime.ranks import check_alone
+from janusdna_cli.runtime.summary import Summary
 
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
-
-_FIRST_BED_COLUMN = 4
 
 logger = logging.getLogger(__name__)
 
@@ -66,32 +52,6 @@ class RegionStatus(StrEnum):
     empty = "empty"
     non_acgt = "non_acgt"
     contig_too_short = "contig_too_short"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbedSettings(ModelSettings):
-    """What `embed` does.
-
-    Attributes:
-        fasta: The genome, or a file of sequences.
-        regions: BED, plain or gzipped; "-" for standard input; None for every record of the FASTA, whole.
-        output: Where to; None for `<regions' or FASTA's stem>.janusdna.parquet` here.
-        format: None tells it from the output's suffix.
-        pool: How a region's bases become one vector: their mean or maximum over A, C, G, T bases, the
-            base in the middle, or none: a row for each base.
-        strand_aware: Read `-` regions as reverse complement.
-        keep_columns: Keep the BED's columns from the fourth on as `bed_4`, `bed_5`, ...
-        overwrite: Replace an output that exists.
-    """
-
-    fasta: str
-    regions: str | None = None
-    output: str | None = None
-    format: Format | None = None
-    pool: Pool = "mean"
-    strand_aware: bool = False
-    keep_columns: bool = False
-    overwrite: bool = False
 
 
 class _Part(NamedTuple):
@@ -127,7 +87,7 @@ def embed_regions(settings: EmbedSettings) -> Summary:
         CheckpointError: If the model cannot be used.
     """
     check_alone("embed")
-    output = settings.output or f"{stem(settings.regions or settings.fasta)}.janusdna.parquet"
+    output = settings.output or default_output(settings.regions or settings.fasta)
     form = table_format(output, settings.format)
     check_destination(output, overwrite=settings.overwrite)
     if settings.strand_aware and settings.both_strands:
@@ -146,7 +106,6 @@ class _Embedding:
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
         self.pooling = pooling(settings.pool)
-        self.contigs: dict[str, None] = {}
 
     def run(self, output: str, form: Format) -> Summary:
         per_base = self.settings.pool == "none"
@@ -154,22 +113,30 @@ class _Embedding:
         schema = embedding_schema(
             self.model.config.hidden_size, per_base=per_base, extra_columns=self.extra_columns
         )
+        origin = Provenance(
+            self.settings, self.model, self.reference, self.window, is_kept=form is Format.parquet
+        )
         with (
+            origin,
             open_table(
-                output, schema, form, overwrite=self.settings.overwrite, metadata=self._metadata
+                output,
+                schema,
+                form,
+                overwrite=self.settings.overwrite,
+                metadata=lambda: origin.facts() | self._facts(),
             ) as table,
             progress("Embedding", self.total, "regions", quiet=self.settings.quiet) as bar,
         ):
             reader = WindowReader(
                 self.model, batch_bp=self.settings.batch_bp, on_batch=lambda bases: bar.advance(0, bases)
             )
-            chunks = in_chunks(self._parts(), self._bytes_in_flight)
-            for chunk, readings in in_step(map(self._ask, chunks), reader):
-                rows = self._rows(chunk, readings)
+            chunks = in_chunks(self._parts(origin), self._bytes_in_flight)
+            for chunk, answers in answered(map(self._ask, chunks), reader):
+                rows = self._rows(chunk, answers)
                 table.write(self._columns(rows, schema.names))
                 summary.counts.update(row.status for row in rows)
                 bar.advance(sum(part.is_last for part, _ in chunk))
-        return summary.finish(reader)
+        return summary.finish(reader.windows, reader.bases)
 
     def _survey(self) -> tuple[Iterable[Region], int | None, int]:
         """The regions, their number where it can be known, and the BED columns to keep.
@@ -191,18 +158,17 @@ class _Embedding:
             regions = itertools.chain(first, regions)
         return regions, total, widest if self.settings.keep_columns else 0
 
-    def _metadata(self) -> dict[str, Any]:
-        found = provenance(self.settings, self.model, self.reference, self.contigs, self.window)
-        return found | {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
+    def _facts(self) -> dict[str, Any]:
+        return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
 
-    def _parts(self) -> Iterator[_Part]:
+    def _parts(self, origin: Provenance) -> Iterator[_Part]:
         for region in self.regions:
             contig = self.reference.find(region.chrom)
             status = self._status(region, contig)
             if contig is None or status is not RegionStatus.ok:
                 yield _Part(region, status)
                 continue
-            self.contigs[contig] = None
+            origin.reads(contig)
             start, end = self._bases_to_read(region)
             length = self.reference.lengths[contig]
             for window, begin, stop in covering_windows(contig, start, end, self.window, length):
@@ -233,16 +199,15 @@ class _Embedding:
         chunk = [_Asked(part, self._request(part, part.window) if part.window else None) for part in parts]
         return chunk, [asked.request for asked in chunk if asked.request]
 
-    def _rows(self, chunk: list[_Asked], readings: list[WindowReading]) -> list[_Row]:
+    def _rows(self, chunk: list[_Asked], answers: Mapping[Request, WindowAnswer]) -> list[_Row]:
         """The rows that the parts of a chunk complete, in order."""
         rows: list[_Row] = []
-        coming = iter(readings)
         for part, request in chunk:
             if request is None:
                 rows.append(_Row(part.region, part.status, EmbeddedRow(None, 0, None)))
                 continue
             is_base = tokens.is_base(request.ids[request.targets])
-            for embedded in self.pooling.rows(next(coming).hidden, is_base, part.start, part.is_last):
+            for embedded in self.pooling.rows(answers[request].hidden, is_base, part.start, part.is_last):
                 status = RegionStatus.non_acgt if embedded.embedding is None else RegionStatus.ok
                 rows.append(_Row(part.region, status, embedded))
         return rows
@@ -270,7 +235,7 @@ class _Embedding:
         }
         extra = [self._extra(row.region) for row in rows] if self.extra_columns else []
         for i in range(self.extra_columns):
-            columns[f"bed_{_FIRST_BED_COLUMN + i}"] = [values[i] for values in extra]
+            columns[f"bed_{FIRST_BED_COLUMN + i}"] = [values[i] for values in extra]
         return {name: columns[name] for name in names}
 
     def _extra(self, region: Region) -> tuple[str | None, ...]:

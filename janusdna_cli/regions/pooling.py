@@ -6,14 +6,15 @@ Legend: n bases of a part, d hidden size.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["EmbeddedRow", "Pool", "Pooling", "pooling"]
+__all__ = ["POOLS", "EmbeddedRow", "Pool", "Pooling", "pooling"]
 
 Pool = Literal["mean", "max", "center", "none"]
+POOLS: tuple[Pool, ...] = get_args(Pool)
 Hidden = npt.NDArray[np.float32]
 
 

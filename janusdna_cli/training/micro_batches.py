@@ -11,7 +11,7 @@ import numpy as np
 
 from janusdna.objectives import MASK_SHARE, Example, Objective, make_example
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.reading.ahead import ahead
+from janusdna_cli.reading.background import ahead
 from janusdna_cli.training.corpus import Corpus, Sample
 
 __all__ = ["Batching", "Step", "steps", "validation"]

@@ -17,7 +17,8 @@ from janusdna.reader import open_checkpoint
 from janusdna.training import OPTIMIZERS, Optimizer, Recipe
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs, read_splits
-from janusdna_cli.reading.session import FALLBACK_WINDOW, stem
+from janusdna_cli.outputs.names import stem
+from janusdna_cli.reading.settings import FALLBACK_WINDOW
 from janusdna_cli.training.corpus import CorpusSettings
 
 __all__ = ["PretrainSettings", "Recompute", "trained_length"]

@@ -11,15 +11,9 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.alleles import Allele, Status, resolve
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
-from janusdna_cli.genome.windows import Window, centered_window, tiled_window
+from janusdna_cli.genome.windows import CONTEXTS, Context, Window
 
-__all__ = ["CONTEXTS", "PlannedAllele", "plan_alleles"]
-
-# Where a variant sits in its window.
-CONTEXTS: dict[str, Callable[[str, int, int, int], Window]] = {
-    "centered": centered_window,
-    "tiled": tiled_window,
-}
+__all__ = ["PlannedAllele", "plan_alleles"]
 
 _ASSEMBLY_RECORDS = 1000
 _ASSEMBLY_MISMATCHES = 20
@@ -40,7 +34,7 @@ class PlannedAllele(NamedTuple):
 
 
 def plan_alleles(
-    records: Iterable[Variant], reference: Reference, window: int, *, context: str, vcf: str
+    records: Iterable[Variant], reference: Reference, window: int, *, context: Context, vcf: str
 ) -> Iterator[PlannedAllele]:
     """One row for each ALT of each record, in order; one for a record without ALT.
 

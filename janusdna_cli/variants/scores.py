@@ -1,12 +1,13 @@
-"""The scores of one allele, from readings of its REF window and its ALT haplotype.
+"""The scores of an allele: what each is called, what it needs to be read, and its formula.
 
 Every value is the mean of the strands' values; embeddings are averaged over the strands before their
-distance is taken. docs/scoring.md says what each score means.
+distance is taken. docs/scoring.md says what each score means. To add one is to add a `Score` here: columns,
+help, what is read and what memory that takes follow from it.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,128 +16,235 @@ import numpy.typing as npt
 
 from janusdna import tokens
 from janusdna_cli.genome.alleles import Allele
-from janusdna_cli.reading.windowing import HaplotypeReading, Request, WindowReading, own_logp
+from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer
 
-__all__ = [
-    "SCORES",
-    "AlleleScores",
-    "PositionReading",
-    "around",
-    "pll",
-    "score_allele",
-    "wanted_scores",
-]
+__all__ = ["COLUMNS", "SCORES", "Column", "PlacedAllele", "ReadAllele", "Score", "values", "wanted_scores"]
 
-SCORES = ("llr", "delta_pll", "embedding")
+Positions = npt.NDArray[np.int64]
 
 
-@dataclass
-class AlleleScores:
-    """The scored columns of a row; None where not computed."""
+@dataclass(frozen=True, slots=True)
+class PlacedAllele:
+    """A normalised allele in a window.
 
-    llr: float | None = None
-    delta_pll: float | None = None
-    emb_l2: float | None = None
-    emb_cosine: float | None = None
-    ref_logp: float | None = None
-    alt_logp: float | None = None
-    entropy: float | None = None
-    n_frac: float | None = None
+    Attributes:
+        allele: What changes.
+        at: Its first base within the window, 0-based; the window's length where it stands behind it.
+        length: Bases of the window.
+        span: Bases on each side of the allele that some scores read.
+    """
+
+    allele: Allele
+    at: int
+    length: int
+    span: int
+
+    @property
+    def site(self) -> Positions:
+        """The allele's first base, or the window's last where it stands behind it."""
+        return np.array([min(self.at, self.length - 1)])
+
+    @property
+    def differing(self) -> Positions:
+        """Where the bases of a substitution differ."""
+        return self.at + np.array(self.allele.differing, dtype=np.int64)
+
+    @property
+    def around(self) -> Positions:
+        """From `span` before the allele to `span` after it, cut at the window."""
+        end = self.at + len(self.allele.ref) + self.span
+        return np.arange(max(0, self.at - self.span), min(self.length, end))
+
+
+@dataclass(frozen=True, eq=False)
+class ReadAllele:
+    """A placed allele with what was read for its scores.
+
+    Attributes:
+        placed: The allele.
+        window: The REF window, read wherever its scores look.
+        haplotype: The ALT haplotype around the allele; None where no score needs it, or nothing changes.
+    """
+
+    placed: PlacedAllele
+    window: WindowAnswer
+    haplotype: HaplotypeAnswer | None
+
+    @cached_property
+    def ref_logp(self) -> float:
+        """Sum of log p of the REF bases where REF and ALT differ."""
+        return self._logp_of(self.placed.allele.ref)
+
+    @cached_property
+    def alt_logp(self) -> float:
+        """Sum of log p of the ALT bases where REF and ALT differ."""
+        return self._logp_of(self.placed.allele.alt)
+
+    def _logp_of(self, bases: bytes) -> float:
+        offsets = np.array(self.placed.allele.differing, dtype=np.int64)
+        codes = tokens.encode(bases)[offsets].astype(np.int64) - tokens.A
+        return self.window.logp_of(self.placed.differing, codes)
+
+    @cached_property
+    def before_and_after(self) -> tuple[HaplotypeAnswer, HaplotypeAnswer]:
+        """The REF and the ALT haplotype around the allele."""
+        before = self.window.own(self.placed.around)
+        return before, before if self.haplotype is None else self.haplotype
 
 
 @dataclass(frozen=True)
-class PositionReading:
-    """A request with its answer, asked by position within the window."""
+class Column:
+    """One column of a table.
 
-    request: Request
-    reading: WindowReading
-
-    @cached_property
-    def n_frac(self) -> float:
-        """Share of the window's bases that are not A, C, G or T."""
-        ids = self.request.ids
-        return 1 - int(np.count_nonzero(tokens.is_base(ids))) / len(ids)
-
-    def entropy(self, position: int) -> float:
-        """Over A, C, G, T, in bits."""
-        logp = self.reading.logp[:, np.searchsorted(self.request.targets, position)].tolist()
-        nats = -math.fsum(math.exp(each) * each for strand in logp for each in strand)
-        return nats / (len(logp) * math.log(2))
-
-    def logp_of(self, positions: npt.NDArray[np.int64], bases: npt.NDArray[np.int64]) -> float:
-        """Sum of log p of `bases` (0 to 3 for A, C, G, T) at `positions`."""
-        logp = self.reading.logp[:, self._rows(positions), bases]
-        return float(logp.sum(dtype=np.float64)) / len(logp)
-
-    def around(self, positions: npt.NDArray[np.int64]) -> HaplotypeReading:
-        """The window's own bases at `positions`, as a haplotype is read."""
-        rows = self._rows(positions)
-        logp = own_logp(self.reading.logp[:, rows], self.request.ids[positions])
-        return HaplotypeReading(logp, self.reading.hidden[rows].mean(0, dtype=np.float64))
-
-    def _rows(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.searchsorted(self.request.targets, positions)
-
-
-def wanted_scores(allele: Allele, asked: tuple[str, ...] | None) -> frozenset[str]:
-    """Which of `SCORES` to compute for an allele; by default llr where it is defined, else delta_pll."""
-    if asked is None:
-        return frozenset({"llr" if allele.is_substitution else "delta_pll"})
-    return frozenset(asked) if allele.is_substitution else frozenset(asked) - {"llr"}
-
-
-def around(at: int, size: int, span: int, length: int) -> npt.NDArray[np.int64]:
-    """Positions from `span` before an allele of `size` bases at `at` to `span` after, cut at the window."""
-    return np.arange(max(0, at - span), min(length, at + size + span))
-
-
-def pll(reading: HaplotypeReading) -> float:
-    """Pseudo-log-likelihood of the positions read; those that are not A, C, G, T do not count."""
-    return float(np.nansum(reading.logp, axis=1, dtype=np.float64).mean())
-
-
-def score_allele(
-    allele: Allele,
-    at: int,
-    span: int,
-    wanted: frozenset[str],
-    ref: PositionReading,
-    alt: HaplotypeReading | None,
-) -> AlleleScores:
-    """The scores of a normalised allele.
-
-    Args:
-        allele: What changes.
-        at: Its first base within the window, 0-based.
-        span: Bases on each side that delta_pll and the distances read.
-        wanted: Which of `SCORES`.
-        ref: The REF window, read at least at `at` and wherever the scores look.
-        alt: The ALT haplotype around the allele; None where no score needs it, or nothing changes.
+    Attributes:
+        name: What it is called.
+        meaning: What it holds.
     """
-    scores = AlleleScores(n_frac=ref.n_frac)
-    if at < len(ref.request.ids):
-        scores.entropy = ref.entropy(at)
-    if allele.is_substitution:
-        offsets = np.array(allele.differing, dtype=np.int64)
-        scores.ref_logp = ref.logp_of(at + offsets, _bases(allele.ref)[offsets])
-        scores.alt_logp = ref.logp_of(at + offsets, _bases(allele.alt)[offsets])
-        if "llr" in wanted:
-            scores.llr = scores.alt_logp - scores.ref_logp
-    if wanted <= {"llr"}:
-        return scores
-    before = ref.around(around(at, len(allele.ref), span, len(ref.request.ids)))
-    after = before if alt is None else alt
-    if "delta_pll" in wanted:
-        scores.delta_pll = pll(after) - pll(before)
-    if "embedding" in wanted:
-        scores.emb_l2, scores.emb_cosine = _distances(before.hidden, after.hidden)
-    return scores
+
+    name: str
+    meaning: str
 
 
-def _bases(sequence: bytes) -> npt.NDArray[np.int64]:
-    return tokens.encode(sequence).astype(np.int64) - tokens.A
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Something that is computed of an allele.
+
+    Attributes:
+        name: As `--scores` takes it.
+        columns: What it fills.
+        is_signed: Whether below and above zero mean opposite things.
+        is_defined: For which alleles.
+        positions: Which positions of the REF window it reads.
+        reads_alternative: Whether it reads the ALT haplotype as well.
+        compute: A value each column, None where there is none.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    is_signed: bool
+    is_defined: Callable[[Allele], bool]
+    positions: Callable[[PlacedAllele], Positions]
+    reads_alternative: bool = False
+    compute: Callable[[ReadAllele], tuple[float | None, ...]]
 
 
-def _distances(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> tuple[float, float]:
-    cosine = float(a @ b / np.sqrt((a @ a) * (b @ b)))
-    return float(np.linalg.norm(a - b)), 1 - cosine
+def _any(allele: Allele) -> bool:
+    return True
+
+
+def _is_substitution(allele: Allele) -> bool:
+    return allele.is_substitution
+
+
+def _changes_bases(allele: Allele) -> bool:
+    return allele.is_substitution and allele.ref != allele.alt
+
+
+def _site(placed: PlacedAllele) -> Positions:
+    return placed.site
+
+
+def _differing(placed: PlacedAllele) -> Positions:
+    return placed.differing
+
+
+def _around(placed: PlacedAllele) -> Positions:
+    return placed.around
+
+
+def _llr(read: ReadAllele) -> tuple[float]:
+    return (read.alt_logp - read.ref_logp,)
+
+
+def _delta_pll(read: ReadAllele) -> tuple[float]:
+    before, after = read.before_and_after
+    return (after.pll - before.pll,)
+
+
+def _distances(read: ReadAllele) -> tuple[float, float]:
+    a, b = (each.hidden for each in read.before_and_after)
+    return float(np.linalg.norm(a - b)), 1 - float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def _logp(read: ReadAllele) -> tuple[float, float]:
+    return read.ref_logp, read.alt_logp
+
+
+def _entropy(read: ReadAllele) -> tuple[float | None]:
+    at = read.placed.at
+    return (read.window.entropy(at) if at < read.placed.length else None,)
+
+
+_ASKED_FOR = (
+    Score(
+        name="llr",
+        columns=(Column("llr", "log p(ALT) - log p(REF) at the site, natural logarithm"),),
+        is_signed=True,
+        is_defined=_is_substitution,
+        positions=_differing,
+        compute=_llr,
+    ),
+    Score(
+        name="delta_pll",
+        columns=(Column("delta_pll", "pseudo-log-likelihood of the ALT haplotype less that of REF"),),
+        is_signed=True,
+        is_defined=_any,
+        positions=_around,
+        reads_alternative=True,
+        compute=_delta_pll,
+    ),
+    Score(
+        name="embedding",
+        columns=(
+            Column("emb_l2", "Euclidean distance of the REF and ALT embeddings"),
+            Column("emb_cosine", "cosine distance of the REF and ALT embeddings"),
+        ),
+        is_signed=False,
+        is_defined=_any,
+        positions=_around,
+        reads_alternative=True,
+        compute=_distances,
+    ),
+)
+# What every allele's row has, whatever was asked for.
+_ALWAYS = (
+    Score(
+        name="logp",
+        columns=(
+            Column("ref_logp", "log p(REF) at the site, natural logarithm"),
+            Column("alt_logp", "log p(ALT) at the site, natural logarithm"),
+        ),
+        is_signed=True,
+        is_defined=_changes_bases,
+        positions=_differing,
+        compute=_logp,
+    ),
+    Score(
+        name="entropy",
+        columns=(Column("entropy", "entropy over A, C, G, T at the site, bits"),),
+        is_signed=False,
+        is_defined=_any,
+        positions=_site,
+        compute=_entropy,
+    ),
+)
+
+# Those that can be asked for, by name.
+SCORES = {score.name: score for score in _ASKED_FOR}
+COLUMNS = tuple(column for score in _ASKED_FOR + _ALWAYS for column in score.columns)
+
+
+def wanted_scores(allele: Allele, asked: tuple[str, ...] | None) -> tuple[Score, ...]:
+    """What is computed of an allele: what is asked for and defined; by default llr, else delta_pll."""
+    if asked is None:
+        asked = ("llr",) if SCORES["llr"].is_defined(allele) else ("delta_pll",)
+    return tuple(score for score in (*map(SCORES.__getitem__, asked), *_ALWAYS) if score.is_defined(allele))
+
+
+def values(scores: tuple[Score, ...], read: ReadAllele) -> dict[str, float | None]:
+    """The columns that `scores` fill."""
+    return {
+        column.name: value
+        for score in scores
+        for column, value in zip(score.columns, score.compute(read), strict=True)
+    }

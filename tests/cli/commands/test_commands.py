@@ -14,7 +14,7 @@ import pytest
 import janusdna
 import janusdna_cli
 from janusdna.reader import Model
-from janusdna_cli.reading.windowing import WindowReader
+from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.regions import embedding
 from janusdna_cli.variants import scoring
 
@@ -71,9 +71,8 @@ def test_all_is_what_is_exported(package):
     names = package.__all__
     assert len(set(names)) == len(names)
     found = {name: getattr(package, name) for name in names}
-    assert [value.__name__ for name, value in found.items() if name != "PRESETS"] == [
-        name for name in names if name != "PRESETS"
-    ]
+    named = {name: value.__name__ for name, value in found.items() if not name.isupper()}
+    assert named == {name: name for name in named}
     own = {name for name, value in vars(package).items() if _is_public(name, value)}
     assert own <= set(names)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -254,7 +253,7 @@ def test_an_interruption_leaves_no_output(work, files, monkeypatch):
     def interrupt(reader, requests):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(WindowReader, "read", interrupt)
+    monkeypatch.setattr(WindowReader, "answer", interrupt)
     for command in (["score-variants", vcf, "-f", fasta], ["embed", fasta, bed]):
         result = work.run(*command, "-m", work.model, "-o", "out.parquet")
         assert (result.exit_code, result.stdout, result.stderr) == (130, "", "janusdna: interrupted\n")

@@ -17,8 +17,9 @@ import pytest
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs import parquet
 from janusdna_cli.outputs.destinations import check_destination, written_aside
-from janusdna_cli.outputs.schemas import VARIANT_SCHEMA, embedding_schema
 from janusdna_cli.outputs.tables import Format, open_table, table_format
+from janusdna_cli.regions.table import embedding_schema
+from janusdna_cli.variants.table import VARIANT_SCHEMA
 
 SCORES = ["llr", "delta_pll", "emb_l2", "emb_cosine", "ref_logp", "alt_logp", "entropy", "n_frac"]
 SMALL = pa.schema([("a", pa.int64()), ("b", pa.string())])

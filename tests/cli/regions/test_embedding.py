@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from janusdna_cli.reading import session
+from janusdna_cli.reading import chunks
 
 EXACT = {"rtol": 1e-4, "atol": 2e-5}
 WINDOW = 64
@@ -169,7 +169,7 @@ def test_kept_columns(work, contig):
 
 def test_kept_columns_of_a_region_of_many_chunks(work, contig, monkeypatch):
     """A chunk may complete no region: it has no row, of no column."""
-    monkeypatch.setattr(session, "_CHUNK_ITEMS", 1)
+    monkeypatch.setattr(chunks, "_CHUNK_ITEMS", 1)
     table = work.embed(work.fasta(c=contig), work.bed("c 0 300 x"), "--keep-columns", "--window", WINDOW)
     assert table["bed_4"].tolist() == ["x"]
 

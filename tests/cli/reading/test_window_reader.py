@@ -9,7 +9,8 @@ import torch
 import janusdna
 from janusdna import tokens
 from janusdna.reader import Reading
-from janusdna_cli.reading.windowing import BOTH_STRANDS, FORWARD, REVERSE, Haplotype, Request, WindowReader
+from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, REVERSE, Haplotype, Request
+from janusdna_cli.reading.window_reader import WindowReader
 
 CPU_WORDS = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried"
 CUDA_WORDS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
@@ -32,8 +33,10 @@ def requests(bases):
 
 
 def test_targets_are_read_as_in_full_readings(model, oracle, requests):
-    readings = WindowReader(model).read([request for _, request in requests])
-    for (sequence, request), reading in zip(requests, readings, strict=True):
+    answers = WindowReader(model).answer([request for _, request in requests])
+    assert len(answers) == len(requests)
+    for sequence, request in requests:
+        reading = answers[request]
         logp, hidden = oracle.logp(sequence), oracle.hidden(sequence).mean(axis=0)
         np.testing.assert_allclose(reading.logp, logp[:, request.targets], atol=2e-5)
         np.testing.assert_allclose(reading.hidden, hidden[request.targets], atol=2e-5)
@@ -42,7 +45,7 @@ def test_targets_are_read_as_in_full_readings(model, oracle, requests):
 @pytest.mark.parametrize(("strands", "kept"), [(FORWARD, 0), (REVERSE, 1)])
 def test_one_strand(model, oracle, requests, strands, kept):
     sequence, both = requests[3]
-    [reading] = WindowReader(model).read([Request(both.ids, both.targets, strands)])
+    [reading] = WindowReader(model).answer([Request(both.ids, both.targets, strands)]).values()
     np.testing.assert_allclose(reading.logp, oracle.logp(sequence)[[kept]][:, both.targets], atol=2e-5)
     np.testing.assert_allclose(reading.hidden, oracle.hidden(sequence)[kept][both.targets], atol=2e-5)
 
@@ -50,12 +53,17 @@ def test_one_strand(model, oracle, requests, strands, kept):
 @pytest.mark.parametrize("batch_bp", [1, 64, 100, 500])
 def test_an_answer_depends_on_no_batch_mate(model, requests, batch_bp):
     asked = [request for _, request in requests]
-    together = WindowReader(model, batch_bp=1_000_000).read(asked)
+    together = WindowReader(model, batch_bp=1_000_000).answer(asked)
     order = np.random.default_rng(0).permutation(len(asked))
-    shuffled = WindowReader(model, batch_bp=batch_bp).read([asked[i] for i in order])
-    for i, reading in zip(order, shuffled, strict=True):
-        np.testing.assert_allclose(reading.logp, together[i].logp, rtol=0, atol=1e-5)
-        np.testing.assert_allclose(reading.hidden, together[i].hidden, rtol=0, atol=1e-5)
+    shuffled = WindowReader(model, batch_bp=batch_bp).answer([asked[i] for i in order])
+    check_same(shuffled, together)
+
+
+def check_same(found, expected):
+    assert found.keys() == expected.keys()
+    for request, answer in found.items():
+        np.testing.assert_allclose(answer.logp, expected[request].logp, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(answer.hidden, expected[request].hidden, rtol=0, atol=1e-5)
 
 
 class Watched:
@@ -78,7 +86,7 @@ class Watched:
 def test_a_batch_holds_windows_of_one_length_and_no_more_than_it_may(model, requests):
     watched, done = Watched(model), []
     reader = WindowReader(watched, batch_bp=200, on_batch=done.append)
-    reader.read([request for _, request in requests])
+    reader.answer([request for _, request in requests])
     assert {length for _, length in watched.batches} == {31, 64, 40}
     assert all(rows * length <= 200 for rows, length in watched.batches)
     assert sum(rows for rows, _ in watched.batches) == 60 == reader.windows
@@ -90,15 +98,13 @@ def test_a_batch_holds_windows_of_one_length_and_no_more_than_it_may(model, requ
 def test_answers_arrive_while_the_next_batch_is_read(model, requests):
     """As from a GPU: each batch's answers are taken one batch later, also where the next does not fit."""
     asked = [request for _, request in requests]
-    plenty, arrived = WindowReader(model).read(asked), []
+    plenty, arrived = WindowReader(model).answer(asked), []
     watched = Watched(model, limit=5 * 64)
     reader = WindowReader(
         watched, batch_bp=8 * 64, on_batch=lambda bases: arrived.append(len(watched.batches))
     )
     reader.overlaps = True
-    for ours, theirs in zip(reader.read(asked), plenty, strict=True):
-        np.testing.assert_allclose(ours.logp, theirs.logp, rtol=0, atol=1e-5)
-        np.testing.assert_allclose(ours.hidden, theirs.hidden, rtol=0, atol=1e-5)
+    check_same(reader.answer(asked), plenty)
     assert reader.windows == 60
     # The first batch does not fit; half of it does, and waits until the third is made.
     assert arrived[0] == 3
@@ -107,36 +113,35 @@ def test_answers_arrive_while_the_next_batch_is_read(model, requests):
 @pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS), RuntimeError(CUDA_WORDS), MemoryError()])
 def test_a_batch_that_does_not_fit_is_halved(model, requests, caplog, error):
     asked = [request for _, request in requests if len(request.ids) == 64]
-    plenty = WindowReader(model).read(asked)
+    plenty = WindowReader(model).answer(asked)
     watched = Watched(model, limit=10 * 64, error=error)
     reader = WindowReader(watched, batch_bp=16 * 64)
     with caplog.at_level(logging.WARNING, "janusdna_cli"):
-        found = reader.read(asked)
+        found = reader.answer(asked)
     assert caplog.messages == ["out of memory: going on with batches of 512 bases"]
     assert [rows for rows, _ in watched.batches] == [16, 8, 8, 4]
     assert reader.windows == 20
-    for ours, theirs in zip(found, plenty, strict=True):
-        np.testing.assert_allclose(ours.logp, theirs.logp, rtol=0, atol=1e-5)
+    check_same(found, plenty)
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError(CPU_WORDS)])
 def test_a_window_that_does_not_fit_alone_is_an_error(model, requests, error):
     watched = Watched(model, limit=63, error=error)
     with pytest.raises(MemoryError, match="a window of 64 bases"):
-        WindowReader(watched, batch_bp=256).read([requests[1][1]])
+        WindowReader(watched, batch_bp=256).answer([requests[1][1]])
     assert [rows for rows, _ in watched.batches] == [2, 1]
 
 
 def test_any_other_error_is_not_taken_for_lack_of_memory(model, requests):
     watched = Watched(model, limit=1, error=RuntimeError("shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="shapes"):
-        WindowReader(watched, batch_bp=256).read([requests[1][1]])
+        WindowReader(watched, batch_bp=256).answer([requests[1][1]])
     assert len(watched.batches) == 1
 
 
 def test_no_request_has_no_answer(model):
     reader = WindowReader(model)
-    assert (reader.read([]), reader.windows, reader.bases) == ([], 0, 0)
+    assert (reader.answer([]), reader.windows, reader.bases) == ({}, 0, 0)
 
 
 class Crowd:
@@ -154,12 +159,14 @@ class Crowd:
             for number, sequence in enumerate(self.sequences)
         ]
 
-    def check(self, oracle, readings):
-        for sequence, request, reading in zip(self.sequences, self.requests, readings, strict=True):
+    def check(self, oracle, answers):
+        for sequence, request in zip(self.sequences, self.requests, strict=True):
+            reading = answers[request]
             strands = [int(strand) for strand in request.strands]
             logp = oracle.logp(sequence)[strands][:, request.targets]
             np.testing.assert_allclose(reading.logp, logp, atol=2e-5)
-            for change, found in zip(request.haplotypes, reading.haplotypes, strict=True):
+            assert reading.haplotypes.keys() == set(request.haplotypes)
+            for change, found in reading.haplotypes.items():
                 alt = bytes(b"ACGT"[i - tokens.A] for i in change.ids).decode()
                 edited = sequence[: change.start] + alt + sequence[change.end :]
                 read = range(change.first, change.last + len(edited) - len(sequence))
@@ -174,14 +181,14 @@ class Crowd:
 def test_haplotypes_of_many_windows_on_any_strand(model, oracle, bases, strands, batch_bp):
     crowd = Crowd(bases, strands)
     reader = WindowReader(model, batch_bp=batch_bp)
-    crowd.check(oracle, reader.read(crowd.requests))
+    crowd.check(oracle, reader.answer(crowd.requests))
     assert reader.windows == 6 * len(strands)
 
 
 def test_haplotypes_of_a_batch_that_is_halved(model, oracle, bases):
     crowd = Crowd(bases, BOTH_STRANDS)
     watched = Watched(model, limit=3 * 50)
-    crowd.check(oracle, WindowReader(watched, batch_bp=10_000).read(crowd.requests))
+    crowd.check(oracle, WindowReader(watched, batch_bp=10_000).answer(crowd.requests))
     assert [rows for rows, _ in watched.batches] == [12, 6, 3, 3, 3, 3]
 
 
@@ -203,9 +210,10 @@ def test_haplotypes_are_read_as_whole_sequences_are(model, oracle, bases):
         for start, end, alt in edits
     ]
     request = Request(tokens.encode(sequence), np.arange(60), BOTH_STRANDS, haplotypes)
-    [reading] = WindowReader(model).read([request])
-    assert len(reading.haplotypes) == len(edits)
-    for (start, end, alt), haplotype, found in zip(edits, haplotypes, reading.haplotypes, strict=True):
+    answer = WindowReader(model).answer([request])[request]
+    assert len(answer.haplotypes) == len(edits)
+    for (start, end, alt), haplotype in zip(edits, haplotypes, strict=True):
+        found = answer.haplotypes[haplotype]
         edited = sequence[:start] + alt + sequence[end:]
         read = range(haplotype.first, haplotype.last + len(alt) - (end - start))
         own = [
@@ -215,4 +223,4 @@ def test_haplotypes_are_read_as_whole_sequences_are(model, oracle, bases):
         np.testing.assert_allclose(found.logp, np.transpose(own), atol=2e-5)
         hidden = oracle.hidden(edited).mean(axis=0)[list(read)].mean(axis=0)
         np.testing.assert_allclose(found.hidden, hidden, atol=2e-5)
-    assert np.isnan(reading.haplotypes[-1].logp).any()
+    assert np.isnan(answer.haplotypes[haplotypes[-1]].logp).any()

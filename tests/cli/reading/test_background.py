@@ -1,4 +1,4 @@
-"""Items made in a thread, one ahead of the work on them."""
+"""Work done beside other work, and that nothing of it is left when its owner goes on."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.reading.ahead import ahead
+from janusdna_cli.reading.background import ahead, one_ahead
 
 
 def test_all_items_in_their_order():
@@ -69,3 +69,51 @@ def test_an_input_that_never_comes_does_not_hold_the_caller():
         break
     assert time.monotonic() - started < 30
     never.set()
+
+
+def test_one_is_worked_on_while_the_last_result_is_looked_at():
+    worked, threads = [], set()
+
+    def work(number):
+        threads.add(threading.current_thread().name)
+        worked.append(number)
+        return number * number
+
+    for at, result in enumerate(one_ahead(work, range(20))):
+        assert result == at * at
+        deadline = time.monotonic() + 10
+        while len(worked) < min(20, at + 2) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(worked) == min(20, at + 2)
+    assert len(threads) == 1
+    assert threading.current_thread().name not in threads
+    assert list(one_ahead(work, [])) == []
+
+
+@pytest.mark.parametrize("stop", ["break", "error here", "error there"])
+def test_the_worker_is_joined_however_its_owner_stops(stop):
+    """What it works on may be PyTorch, and the interpreter's end within that ends the process by a signal."""
+    before, running = threading.active_count(), []
+
+    def work(number):
+        running.append(number)
+        time.sleep(0.05)
+        if stop == "error there" and number == 3:
+            raise InputError("the model failed")
+        running.remove(number)
+        return number
+
+    def all_of_it():
+        for number in one_ahead(work, range(100)):
+            if number == 2 and stop == "break":
+                break
+            if number == 2 and stop == "error here":
+                raise InputError("no room for the table")
+
+    if stop == "break":
+        all_of_it()
+    else:
+        with pytest.raises(InputError):
+            all_of_it()
+    assert running in ([], [3])
+    assert threading.active_count() == before

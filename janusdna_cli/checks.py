@@ -1,0 +1,88 @@
+"""Whether settings make sense: rules for their fields, told in one line where one is broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from janusdna_cli.errors import InputError
+
+__all__ = ["Rule", "check", "enumerated", "one_of", "paths", "whole"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What holds for the values of some fields.
+
+    Attributes:
+        fields: Their names.
+        holds: Of a value, whatever it is.
+        expected: The same in words.
+    """
+
+    fields: tuple[str, ...]
+    holds: Callable[[Any], bool]
+    expected: str
+
+
+def whole(*fields: str, low: int, high: int | None = None, unit: str = "") -> Rule:
+    """A whole number from `low` to `high`, None for no end."""
+    limits = f"{low:,} or more" if high is None else f"{low:,} to {high:,}"
+
+    def holds(value: Any) -> bool:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and low <= value and (high is None or value <= high)
+
+    return Rule(fields, holds, f"a whole number{f' of {unit}' if unit else ''}, {limits}")
+
+
+def one_of(*fields: str, choices: Collection[str]) -> Rule:
+    """One of some names."""
+    return Rule(fields, lambda value: value in choices, " or ".join(choices))
+
+
+def check(settings: Any, *rules: Rule) -> None:
+    """Whether the rules hold for a dataclass; None is good where it is the field's default.
+
+    Raises:
+        InputError: If one does not, with the field, its value and what was expected.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    for rule in rules:
+        for name in rule.fields:
+            value = getattr(settings, name)
+            missing = value is None and defaults[name] is None
+            if not missing and not rule.holds(value):
+                raise InputError(f"{name.replace('_', '-')}: found {value!r}, expected {rule.expected}")
+
+
+def paths(settings: Any, *fields: str) -> None:
+    """Turn paths of a frozen dataclass, whatever their class, into strings.
+
+    Raises:
+        InputError: If one is no path.
+    """
+    for name in fields:
+        value = getattr(settings, name)
+        if value is None or isinstance(value, str):
+            continue
+        try:
+            object.__setattr__(settings, name, os.fsdecode(os.fspath(value)))
+        except TypeError:
+            raise InputError(f"{name.replace('_', '-')}: found {value!r}, expected a path") from None
+
+
+def enumerated(settings: Any, field: str, kind: type[StrEnum]) -> None:
+    """Turn the name of a member, in a frozen dataclass, into the member.
+
+    Raises:
+        InputError: If there is none of that name.
+    """
+    check(settings, one_of(field, choices=list(kind)))
+    value = getattr(settings, field)
+    if value is not None:
+        object.__setattr__(settings, field, kind(value))

@@ -1,0 +1,63 @@
+"""The model that settings name, ready to read, with what its user should know of it."""
+
+from __future__ import annotations
+
+import logging
+
+from janusdna.bundled import bundled_folder
+from janusdna.ops.cpu.threads import set_threads
+from janusdna.reader import Model, load
+from janusdna_cli.reading.settings import FALLBACK_WINDOW, ModelSettings
+
+__all__ = ["open_model", "window_size"]
+
+logger = logging.getLogger(__name__)
+
+
+def open_model(settings: ModelSettings) -> Model:
+    """Load the model that `settings` name, on their device and threads.
+
+    Raises:
+        CheckpointError: If it cannot be used.
+        BackendError: If the device is not there.
+    """
+    if settings.threads is not None:
+        set_threads(settings.threads)
+    model = load(
+        bundled_folder() if settings.model is None else settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        kv_dtype=settings.kv_dtype,
+        kernels=settings.kernels,
+    )
+    _warn_of_training(model)
+    if model.info.slow_because is not None:
+        logger.warning("%s", model.info.slow_because)
+    info = model.info
+    logger.debug("model %s on %s in %s, kernels %s", info.name, info.device, info.dtype, info.kernels)
+    return model
+
+
+def _warn_of_training(model: Model) -> None:
+    provenance = model.info.provenance
+    if provenance.get("trained") is False:
+        logger.warning("model %s is untrained: its numbers show the way and mean nothing", model.info.name)
+    objective = provenance.get("objective", "janus")
+    if objective != "janus":
+        logger.warning(
+            "model %s was trained with --objective %s and is read as all models are, each base from all "
+            "others, which it has not learned: its numbers are for comparisons only",
+            model.info.name, objective,
+        )  # fmt: skip
+
+
+def window_size(settings: ModelSettings, model: Model) -> int:
+    """Bases of context to read, with one warning where they are more than the model was trained on."""
+    trained = model.config.trained_length
+    size = settings.window or trained or FALLBACK_WINDOW
+    if trained is not None and size > trained:
+        logger.warning(
+            "window %s is longer than the %s bases that %s was trained on",
+            f"{size:,}", f"{trained:,}", model.info.name,
+        )  # fmt: skip
+    return size

@@ -1,0 +1,66 @@
+"""How to read, whatever is read: the settings that every task with a model has. No PyTorch here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from janusdna_cli.checks import Rule, check, one_of, paths, whole
+
+__all__ = ["DTYPES", "FALLBACK_WINDOW", "KERNELS", "LONGEST_WINDOW", "SHORTEST_WINDOW", "ModelSettings"]
+
+SHORTEST_WINDOW, LONGEST_WINDOW = 3, 1 << 20
+# Where neither the user nor the model names one.
+FALLBACK_WINDOW = 1024
+DTYPES = ("auto", "float32", "bfloat16")
+KERNELS = ("auto", "triton", "mamba-ssm", "reference")
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_RULES = (
+    whole("window", low=SHORTEST_WINDOW, high=LONGEST_WINDOW, unit="bases"),
+    whole("batch_bp", low=1, unit="bases"),
+    whole("threads", low=1),
+    Rule(
+        ("device",),
+        lambda name: isinstance(name, str) and bool(_DEVICE.fullmatch(name)),
+        "auto, cpu, cuda or cuda:0",
+    ),
+    one_of("dtype", "kv_dtype", choices=DTYPES),
+    one_of("kernels", choices=KERNELS),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """How to read, whatever is read.
+
+    Attributes:
+        model: A directory, a bundled or pulled model's name, or a reference checkpoint; None for the bundled.
+        window: Bases of context; None for the length the model was trained on.
+        both_strands: Average over both strands.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        dtype: "auto", "float32" or "bfloat16".
+        kv_dtype: What a window's keys and values are kept in: "auto" for `dtype`, "float32" or "bfloat16".
+        kernels: "auto", "triton", "mamba-ssm" or "reference".
+        batch_bp: Bases in one batch; None fits it to the memory.
+        threads: CPU threads; None for all.
+        quiet: Show no progress.
+
+    Raises:
+        InputError: If a value means nothing.
+    """
+
+    model: str | None = None
+    window: int | None = None
+    both_strands: bool = True
+    device: str = "auto"
+    dtype: str = "auto"
+    kv_dtype: str = "auto"
+    kernels: str = "auto"
+    batch_bp: int | None = None
+    threads: int | None = None
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        paths(self, "model")
+        check(self, *_RULES)

@@ -1,0 +1,74 @@
+"""What settings refuse from Python, as the command line does."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from janusdna_cli import EmbedSettings, ScoreSettings
+from janusdna_cli.errors import InputError
+from janusdna_cli.outputs.tables import Format
+from janusdna_cli.reading.settings import ModelSettings
+
+SHARED = [
+    ("window", -5),
+    ("window", 1),
+    ("window", 2**20 + 1),
+    ("window", 64.0),
+    ("window", "1k"),
+    ("window", True),
+    ("batch_bp", -1),
+    ("batch_bp", 0),
+    ("threads", 0),
+    ("device", "gpu"),
+    ("device", None),
+    ("dtype", "float16"),
+    ("kv_dtype", "int8"),
+    ("kernels", "magic"),
+    ("kernels", None),
+    ("model", 7),
+    ("format", "csv"),
+    ("output", 3),
+]
+OF_REGIONS = [("pool", "median"), ("pool", "Max"), ("pool", None), ("regions", 1.5)]
+OF_VARIANTS = [
+    ("context", "striped"),
+    ("span", 0),
+    ("span", None),
+    ("scores", ("llr", "magic")),
+    ("scores", "llr"),
+    ("scores", ()),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), SHARED + OF_REGIONS)
+def test_a_value_that_means_nothing_is_refused_for_regions(field, value):
+    check_refused(lambda: EmbedSettings(**{"fasta": "g.fa", field: value}), field, value)
+
+
+@pytest.mark.parametrize(("field", "value"), SHARED + OF_VARIANTS)
+def test_a_value_that_means_nothing_is_refused_for_variants(field, value):
+    check_refused(lambda: ScoreSettings(**{"vcf": "v.vcf", field: value}), field, value)
+
+
+def check_refused(make, field, value):
+    with pytest.raises(InputError) as caught:
+        make()
+    assert str(caught.value).startswith(field.replace("_", "-"))
+    shown = value[-1] if isinstance(value, tuple) and value else value
+    assert repr(shown) in str(caught.value)
+    assert "expected" in str(caught.value)
+
+
+def test_values_that_mean_something_are_taken():
+    for good in ({}, {"window": 3}, {"window": 2**20}, {"threads": 1}, {"device": "cuda:3"}, {"batch_bp": 1}):
+        for made in (EmbedSettings(fasta="g.fa", **good), ScoreSettings(vcf="v.vcf", **good)):
+            assert {name: getattr(made, name) for name in good} == good
+    made = ScoreSettings(vcf=Path("a") / "v.vcf", output=Path("o.tsv"), format="tsv", scores=["llr"])
+    assert (made.vcf, made.output, made.format, made.scores) == ("a/v.vcf", "o.tsv", Format.tsv, ("llr",))
+
+
+def test_every_setting_of_a_model_is_an_option_of_both_commands():
+    from janusdna_cli.commands.options import _OF_MODEL
+
+    assert list(_OF_MODEL) == [field.name for field in dataclasses.fields(ModelSettings)]
