@@ -62,6 +62,11 @@ def test_the_wheel_brings_the_bundled_model(wheel):
     assert (described["name"], described["weights_sha256"]) == ("janusdna-32", digest)
 
 
+def test_the_wheel_brings_what_published_weights_compute(wheel):
+    (answer,) = json.loads(wheel.read("janusdna_cli/model_store/known_answers.json"))
+    assert len(answer["hidden"]) == 72
+
+
 def test_the_wheel_names_its_program_and_licence(wheel):
     info = f"janusdna-{janusdna.__version__}.dist-info"
     assert "janusdna = janusdna_cli.app:main" in wheel.read(f"{info}/entry_points.txt").decode()

@@ -1,4 +1,4 @@
-"""`janusdna models list | pull | convert | info`."""
+"""`janusdna models list | pull | convert | info | verify`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,17 +11,17 @@ from janusdna_cli.runtime.progress import configure_logging
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Models: the known ones, fetching and converting published weights, what a file holds."
+    help="Models: the known ones, fetching, converting and verifying weights, what a file holds."
 )
 
 
 @app.command("list")
 def list_models() -> None:
-    """List the published sizes and whether, and where, their weights are here.
+    """List the published sizes, by what they are verified, and whether, and where, their weights are here.
 
     Example: janusdna models list
     """
-    from janusdna_cli.model_store.files import describe_known
+    from janusdna_cli.model_store.inventory import describe_known
 
     typer.echo(describe_known())
 
@@ -39,7 +39,7 @@ def pull(
         typer.Option(
             "--file",
             metavar="PATH-IN-DATASET",
-            show_default="told by their names",
+            show_default="the one that NAME means",
             help="Which file of the dataset holds the weights: a checkpoint or an archive.",
         ),
     ] = None,
@@ -51,17 +51,17 @@ def pull(
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Fetch the authors' weights once, verify and convert them; then --model NAME finds them.
+    """Fetch the authors' weights once, convert and verify them; then --model NAME finds them.
 
     They go to $XDG_CACHE_HOME/janusdna/models/NAME (~/.cache/janusdna/models/NAME). A download that broke off
     is continued. HTTPS_PROXY is honoured; JANUSDNA_DATAVERSE names another server than Harvard's.
 
-    Example: janusdna models pull janusdna-32
+    Example: janusdna models pull janusdna-72
     """
     if (name is None) != list_files:
         raise typer.BadParameter("expected either the NAME of a published model, or --list")
     configure_logging(quiet=quiet)
-    from janusdna_cli.model_store.pull import describe_dataset, pull_model
+    from janusdna_cli.model_store.pulling import describe_dataset, pull_model
 
     if name is None:
         typer.echo(describe_dataset())
@@ -97,7 +97,7 @@ def convert(
     Example: janusdna models convert last.ckpt -o my-model --length 1024
     """
     configure_logging(quiet=quiet)
-    from janusdna_cli.model_store.files import convert_checkpoint
+    from janusdna_cli.model_store.conversion import convert_checkpoint
 
     convert_checkpoint(checkpoint, output, length=length, name=name, overwrite=overwrite)
 
@@ -112,6 +112,25 @@ def info(
 
     Example: janusdna models info my-model
     """
-    from janusdna_cli.model_store.files import describe
+    from janusdna_cli.model_store.inventory import describe
 
     typer.echo(describe(model))
+
+
+@app.command()
+def verify(
+    model: Annotated[str, typer.Argument(metavar="NAME|PATH", help="What --model takes.")],
+    quiet: options.Quiet = False,
+) -> None:
+    """Verify a model: the sha256 of its weights and of their source, and what it computes here.
+
+    Where it is known what the published weights compute for one input, this machine must compute it too, in
+    float32 on its CPU. What differs ends it with exit code 1.
+
+    Example: janusdna models verify janusdna-72
+    """
+    configure_logging(quiet=quiet)
+    from janusdna_cli.model_store.verification import verify_model
+
+    for what, found in verify_model(model).items():
+        typer.echo(f"{what:<14}{found}")

@@ -29,7 +29,6 @@ class StandIn:
         ranges: Whether it goes on from the middle of a file.
         kind: The checksums' type.
         wrong: Paths of whose content the listing gives another checksum.
-        restricted: Paths for which the authors ask for permission.
         storage: Whether files are behind a redirection, as on Amazon's.
         listing: What it answers instead of the dataset's JSON.
         listing_failures: As `failures`, for the listing.
@@ -41,7 +40,7 @@ class StandIn:
         self.failures, self.listing_failures, self.breaks = [], [], []
         self.ranges, self.storage = True, False
         self.kind = "MD5"
-        self.wrong, self.restricted = set(), set()
+        self.wrong = set()
         self.listing = None
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -62,11 +61,10 @@ class StandIn:
         content = self.files[path]
         folder, _, name = path.rpartition("/")
         algorithm = self.kind.lower().replace("-", "")
-        known = algorithm if algorithm in hashlib.algorithms_available else "md5"
-        value = hashlib.new(known, content + b"!" * (path in self.wrong)).hexdigest()
+        value = hashlib.new(algorithm, content + b"!" * (path in self.wrong)).hexdigest()
         file = {"id": 1000 + number, "filename": name, "filesize": len(content)}
         file["checksum"] = {"type": self.kind, "value": value}
-        entry = {"label": name, "restricted": path in self.restricted, "dataFile": file}
+        entry = {"label": name, "restricted": False, "dataFile": file}
         return entry | ({"directoryLabel": folder} if folder else {})
 
     def fetched(self):
@@ -128,16 +126,17 @@ class StandIn:
         return Handler
 
 
-def reference_run(config, *, seed=0, settings=None):
+def reference_run(config, *, seed=0, std=0.2, settings=None):
     """What a run of the reference implementation leaves: checkpoint and configuration, as bytes."""
     generator = torch.Generator().manual_seed(seed)
-    state = {"train_torchmetrics.num_tokens.count": torch.tensor(1_310_720_000)}
+    counters = {"train": 1_310_720_000, "val": 144_965_632, "test": 127_139_840}
+    state = {f"{part}_torchmetrics.num_tokens.count": torch.tensor(n) for part, n in counters.items()}
     for name, tensor in JanusDNA(config).named_parameters():
         value = tensor.detach().clone()
         if value.ndim > 1 and not name.endswith("A_log"):
-            value.normal_(std=0.2, generator=generator)
+            value.normal_(std=std, generator=generator)
         for key, part in _reference_tensors(name, value):
-            state[f"model.{key}"] = part
+            state[f"model.{_of_attention(key, config)}"] = part
     buffer = io.BytesIO()
     torch.save({"state_dict": state, "hyper_parameters": {}, "hparams_type": ModelConfig}, buffer)
     sizes = {"hidden_size": config.hidden_size, "flex_attn_n_embd": config.fusion_scale_width}
@@ -159,12 +158,19 @@ def _reference_tensors(name, value):
         yield _outside_layers(name), value
 
 
+def _of_attention(key, config):
+    """What a layer is called in which there is attention."""
+    for layer in config.attention_layers:
+        key = key.replace(f"model.layers.{layer}.mamba_module.", f"model.layers.{layer}.attn.")
+    return key
+
+
 def _in_layer(stream, layer, rest, value):
     other, state = ("fwd", "fwd") if stream == "forward" else ("bwd", "rev")
     kind = "mamba_module"
     module, _, leaf = rest.partition(".")
     if re.search(r"mixer\.projections\.[qkvo]_proj", rest):
-        yield f"model.layers.{layer}.attn.self_attn_{other}.{leaf.removeprefix('projections.')}", value
+        yield f"model.layers.{layer}.{kind}.self_attn_{other}.{leaf.removeprefix('projections.')}", value
         return
     if module == "mixer":
         theirs = {
@@ -212,6 +218,18 @@ def small(hidden_size=32, *, attention=False, final_mlp=False):
         attention_layers=(4,) if attention else (),
         final_mlp=final_mlp,
     )
+
+
+@pytest.fixture(scope="session")
+def write_run():
+    """`reference_run`."""
+    return reference_run
+
+
+@pytest.fixture(scope="session")
+def narrow_run():
+    """Checkpoint and configuration of a model that is small but as wide as published ones of 72."""
+    return reference_run(small(72), seed=5, std=0.05)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
-"""What `janusdna models` says and does."""
+"""Which models are known and here, and what one is: `janusdna models list` and `info`."""
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +10,13 @@ import torch
 from janusdna import PRESETS, ModelConfig
 from janusdna.bundled import BUNDLED, bundled_folder
 from janusdna.cache import cache_folder
-from janusdna.checkpoint import CONFIG_NAME, build, read_config, save
+from janusdna.checkpoint import CONFIG_NAME, build, read_config, read_json
 from janusdna.nn.model import JanusDNA
 from janusdna.reader import find_named, open_checkpoint
-from janusdna_cli.errors import InputError
-from janusdna_cli.model_store.published_names import published_sizes
+from janusdna_cli.model_store.published import FILES, known_checksum, published_checksum, published_sizes
+from janusdna_cli.model_store.verification import verified_by
 
-__all__ = ["convert_checkpoint", "describe", "describe_known"]
-
-logger = logging.getLogger(__name__)
-
-
-def convert_checkpoint(
-    checkpoint: Path, directory: Path, *, length: int | None, name: str | None, overwrite: bool
-) -> None:
-    """Write a reference checkpoint in the native format.
-
-    Raises:
-        CheckpointError: If it cannot be read, or its weights do not make the network they claim.
-        InputError: If `directory` holds a model already.
-    """
-    if (directory / CONFIG_NAME).exists() and not overwrite:
-        raise InputError(f"{directory}: holds a model already; pass --overwrite to replace it")
-    found = open_checkpoint(checkpoint)
-    build(found)
-    config = found.config if length is None else dataclasses.replace(found.config, trained_length=length)
-    named = name or directory.resolve().name
-    digest = save(dataclasses.replace(found, config=config, name=named), directory)
-    logger.info("%s: %s written, sha256 %s", directory, named, digest)
+__all__ = ["describe", "describe_known"]
 
 
 def describe(model: str) -> str:
@@ -56,22 +33,31 @@ def describe(model: str) -> str:
 
 def describe_known() -> str:
     """One line for the bundled model, one a published size, and one a further model that was pulled."""
-    header = f"{'name':<24}{'d':>5}{'trained on':>12}{'parameters':>13}{'activated':>12}  weights"
+    header = f"{'name':<24}{'d':>5}{'trained on':>12}{'parameters':>13}{'activated':>12}"
+    header += f"  {'verified by':<22}weights"
     pulled = [folder for folder in sorted(cache_folder().glob("models/*")) if _is_here(folder)]
     here = {folder.name: folder for folder in (bundled_folder(), *pulled)}
     sizes = published_sizes()
-    lines = [header]
-    for name in {BUNDLED: None} | sizes | here:
-        config = read_config(here[name]) if name in here else sizes[name]
-        total, activated = _counts(config)
-        length = "unknown" if config.trained_length is None else f"{config.trained_length:,}"
-        place = "bundled, the default" if name == BUNDLED else here.get(name, "none here")
-        lines.append(f"{name:<24}{config.hidden_size:>5}{length:>12}{total:>13,}{activated:>12,}  {place}")
-    lines.append(
+    rows = [_row(name, sizes.get(name), here.get(name)) for name in {BUNDLED: None} | sizes | here]
+    footnote = (
         "`janusdna models pull NAME` fetches the authors' weights of the others, NAME-mlp those with the "
         "final MLP; then `--model NAME`. By hand: `janusdna models convert`."
     )
-    return "\n".join(lines)
+    return "\n".join([header, *rows, footnote])
+
+
+def _row(name: str, published: ModelConfig | None, folder: Path | None) -> str:
+    if folder is None:
+        assert published is not None  # what is not here is published
+        config, checksum = published, known_checksum(FILES[name])
+    else:
+        config = read_config(folder)
+        checksum = published_checksum(read_json(folder / CONFIG_NAME).get("provenance", {}))
+    total, activated = _counts(config)
+    length = "unknown" if config.trained_length is None else f"{config.trained_length:,}"
+    sizes = f"{name:<24}{config.hidden_size:>5}{length:>12}{total:>13,}{activated:>12,}"
+    place = "bundled, the default" if name == BUNDLED else folder or "none here"
+    return f"{sizes}  {verified_by(checksum):<22}{place}"
 
 
 def _is_here(folder: Path) -> bool:
