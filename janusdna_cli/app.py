@@ -5,14 +5,16 @@
 | 0 | done; also when the reader of standard output has gone (`| head`), which ends the run quietly |
 | 1 | the input or the environment is at fault, or janusdna is |
 | 2 | the command line is wrong |
-| 130 | interrupted |
+| 129 | hung up (SIGHUP) |
+| 130 | interrupted (Ctrl-C) |
+| 143 | terminated (SIGTERM) |
 """
 
-import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -21,15 +23,30 @@ from typer.core import TyperGroup
 from janusdna import __version__
 from janusdna.errors import JanusDNAError
 from janusdna_cli.commands import demo, doctor, embed, models, plot, pretrain, score_variants
+from janusdna_cli.errors import ReaderGoneError
+from janusdna_cli.runtime.signals import Terminated, raise_on_signals
+from janusdna_cli.runtime.standard_streams import (
+    discard_stdout,
+    prepare_standard_streams,
+    say,
+    stdout_reader_is_gone,
+)
 
 __all__ = ["app", "main", "new_app"]
 
+_ENDS = {signal.SIGHUP: "hung up", signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
 
 class _Group(TyperGroup):
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _one_line_errors(debug=False):  # --help and --version write, too
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         with _one_line_errors(debug=bool(ctx.params.get("debug"))):
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return result
 
 
@@ -37,19 +54,31 @@ class _Group(TyperGroup):
 def _one_line_errors(*, debug: bool) -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:
-        _discard_stdout()
-        raise typer.Exit(0) from None
-    except KeyboardInterrupt:
-        typer.echo("janusdna: interrupted", err=True)
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as interrupt:
+        number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
+        say(f"janusdna: {_ENDS[number]}")
+        raise typer.Exit(128 + number) from None
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # rich's own end, of a help page
+            raise typer.Exit(0) from None
+        raise
     except Exception as error:
         if hasattr(error, "exit_code") or isinstance(error, typer.Abort):  # Typer's own
             raise
+        if _nobody_reads(error):
+            discard_stdout()
+            raise typer.Exit(0) from None
         if debug:
             traceback.print_exception(error)
-        typer.echo(f"janusdna: error: {_describe(error)}", err=True)
+        say(f"janusdna: error: {_describe(error)}")
         raise typer.Exit(1) from None
+
+
+def _nobody_reads(error: Exception) -> bool:
+    """Whether what is written to standard output, or to a pipe with a name, is wanted no more."""
+    return isinstance(error, ReaderGoneError) or (
+        isinstance(error, BrokenPipeError) and stdout_reader_is_gone()
+    )
 
 
 def _describe(error: Exception) -> str:
@@ -63,14 +92,6 @@ def _describe(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     found = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"this is a bug in janusdna: {found}; run again as `janusdna --debug ...` and report what it shows"
-
-
-def _discard_stdout() -> None:
-    """Keeps the interpreter's last flush from failing on a pipe that nobody reads."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def _show_version(wanted: bool) -> None:
@@ -115,4 +136,6 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Runs the command line and exits."""
+    prepare_standard_streams()
+    raise_on_signals()
     app(prog_name="janusdna")

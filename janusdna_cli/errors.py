@@ -3,13 +3,15 @@
     janusdna.errors.JanusDNAError
     └── InputError          a file or an option's value is at fault: exit code 1, one line
         └── RecordError     the same, at one line or record of a file
+    BrokenPipeError
+    └── ReaderGoneError          nobody reads the output any more: exit code 0, in silence
 
 Every message says where, what was found, what was expected and what to do.
 """
 
 from janusdna.errors import JanusDNAError
 
-__all__ = ["InputError", "RecordError"]
+__all__ = ["InputError", "ReaderGoneError", "RecordError"]
 
 
 class InputError(JanusDNAError):
@@ -27,3 +29,7 @@ class RecordError(InputError):
 
     def __init__(self, path: str, place: str, problem: str) -> None:
         super().__init__(f"{path}: {place}: {problem}")
+
+
+class ReaderGoneError(BrokenPipeError):
+    """Whoever read the output (`| head`) wants no more of it."""

@@ -1,7 +1,6 @@
 """What a run says on standard error: log lines, a progress bar, and one line at its end."""
 
 import logging
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Display
 
+from janusdna_cli.runtime.standard_streams import say, stderr_is_terminal
+
 __all__ = ["Progress", "configure_logging", "download_progress", "format_bases", "format_summary", "progress"]
 
 _LOGGERS = ("janusdna", "janusdna_cli")
@@ -28,8 +29,7 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        sys.stderr.write(f"janusdna: {level}{self.format(record)}\n")
-        sys.stderr.flush()
+        say(f"janusdna: {level}{self.format(record)}")
 
 
 def configure_logging(*, quiet: bool = False, verbose: bool = False) -> None:
@@ -77,23 +77,17 @@ class Progress:
         if display is not None:
             self._task = display.add_task(description, total=total, state=self._state())
 
-    def advance(self, rows: int, bases: int = 0, *, fraction: float | None = None) -> None:
+    def advance(self, rows: int, bases: int = 0) -> None:
         """Adds what was done since the last call.
 
         Args:
             rows: Rows done.
             bases: Bases read.
-            fraction: Share of the input read so far, 0 to 1, for when the total is not known.
         """
         self._rows += rows
         self._bases += bases
-        if self._display is None:
-            return
-        self._display.update(self._task, state=self._state())
-        if self._total is not None:
-            self._display.update(self._task, completed=self._rows)
-        elif fraction is not None:
-            self._display.update(self._task, completed=fraction, total=1.0)
+        if self._display is not None:
+            self._display.update(self._task, completed=self._rows, state=self._state())
 
     def _state(self) -> str:
         seconds = time.monotonic() - self._started
@@ -112,7 +106,7 @@ def progress(description: str, total: int | None, unit: str, *, quiet: bool = Fa
         unit: What a row is, in the plural, such as "variants".
         quiet: Show nothing.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or not stderr_is_terminal():
         yield Progress(None, description, total, unit)
         return
     columns = (
@@ -142,7 +136,7 @@ def download_progress(
     Yields:
         What is called with the number of bytes there so far.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or not stderr_is_terminal():
         yield lambda done: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM as something that waits for a good moment."""
+"""SIGTERM and SIGHUP as Ctrl-C is: an exception that clears away what was begun, or told at a good moment.
+
+A signal that the caller ignores (`nohup`, `&` in a script) stays ignored.
+"""
 
 import signal
 import threading
@@ -6,34 +9,69 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["noted_signals"]
+__all__ = ["Terminated", "noted_signals", "raise_on_signals"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came.
+
+    Attributes:
+        signal: Which.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(self.signal.name)
+
+
+def raise_on_signals() -> None:
+    """From now on SIGTERM and SIGHUP raise `Terminated` in the main thread, once."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    numbers = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        for other in numbers:  # a second one must not interrupt the clearing away
+            signal.signal(other, signal.SIG_IGN)
+        raise Terminated(number)
+
+    for number in numbers:
+        signal.signal(number, terminate)
 
 
 @contextmanager
 def noted_signals() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether a signal has come.
+    """Gives a function that says whether SIGINT, SIGTERM or SIGHUP has come.
 
     A second one does what it always does. Outside the main thread no signal arrives.
+
+    Raises:
+        Terminated: Instead of a KeyboardInterrupt that a SIGTERM or SIGHUP led to.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    came = threading.Event()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    came: list[int] = []
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)}
+    before = {number: handler for number, handler in found.items() if handler is not signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
     def note(number: int, frame: FrameType | None) -> None:
-        came.set()
+        came.append(number)
         restore()
 
-    for number in _SIGNALS:
+    for number in before:
         signal.signal(number, note)
     try:
-        yield came.is_set
+        yield lambda: bool(came)
+    except KeyboardInterrupt as interrupt:
+        if came and came[0] in _ENDING and not isinstance(interrupt, Terminated):
+            raise Terminated(came[0]) from interrupt
+        raise
     finally:
         restore()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from janusdna_cli.runtime.progress import format_bases
+from janusdna_cli.runtime.standard_streams import stderr_is_terminal
 from janusdna_cli.training.metrics_log import Line
 
 __all__ = ["TrainingDisplay", "format_duration", "training_display"]
@@ -77,7 +77,7 @@ class TrainingDisplay:
 @contextmanager
 def training_display(last: int, done: int, *, quiet: bool) -> Iterator[TrainingDisplay]:
     """Shows a run on standard error: live where that is a terminal, unless told to be quiet."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not stderr_is_terminal():
         yield TrainingDisplay(None, last, done, quiet=quiet)
         return
     with Live(console=Console(stderr=True), redirect_stdout=False) as live:

@@ -31,7 +31,7 @@ def pretrain(settings: PretrainSettings) -> PretrainSummary:
     Raises:
         InputError: If genome, intervals or folder are not what they should be, or cannot be written.
         TrainingError: If a loss is not finite.
-        KeyboardInterrupt: After SIGINT or SIGTERM, when a checkpoint is written.
+        KeyboardInterrupt: After SIGINT, SIGTERM or SIGHUP, when a checkpoint is written.
     """
     if settings.threads is not None:
         set_threads(settings.threads)

@@ -1,4 +1,5 @@
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -220,41 +221,133 @@ def test_the_program_is_named_once():
     assert CliRunner().invoke(app, ["--version"]).stdout == f"janusdna {__version__}\n"
 
 
-STREAM = """
-import sys, time, typer
-from janusdna_cli.app import new_app
-program = new_app()
+STREAM = r"""
+import logging, sys, time, typer, warnings
+from janusdna_cli import app
+from janusdna_cli.runtime.progress import configure_logging, progress
+app.app = app.new_app()
 
-@program.command()
+@app.app.command()
 def lines(n: int) -> None:
     for i in range(n):
         typer.echo(i) if n > 1 else print(i)
 
-@program.command()
+@app.app.command()
+def work(path: str, note: str) -> None:
+    from rich.console import Console
+    configure_logging()
+    logging.getLogger("janusdna").warning(note)
+    warnings.warn(note)
+    typer.echo(note, err=True)
+    print(note, file=sys.stderr)
+    Console(stderr=True).print(note)
+    with progress("Scoring", 1, "variants") as bar:
+        bar.advance(1)
+    with open(path, "w") as file:
+        file.write("done")
+        print(file.fileno() > 2, file=file)
+
+@app.app.command()
+def fail() -> None:
+    raise FileNotFoundError(2, "No such file", "\udce9\xe9.fa")
+
+@app.app.command()
+def another_pipe() -> None:
+    raise BrokenPipeError(32, "Broken pipe")
+
+@app.app.command()
 def wait() -> None:
     print("ready", flush=True)
     time.sleep(60)
 
-program(prog_name="janusdna")
+app.main()
 """
+PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def program_run(*words, redirected="", **env):
+    """The program above under a shell, which opens and closes streams for it."""
+    command = shlex.join([sys.executable, "-c", STREAM, *words])
+    shell = ["bash", "-c", f"{command} {redirected}"]
+    return subprocess.run(shell, capture_output=True, timeout=60, env=os.environ | env)
 
 
 @pytest.mark.parametrize("n", ["1", "1000000"])
 def test_a_closed_pipe_ends_it_quietly(n):
+    result = program_run("lines", n, redirected="> >(exec true)")
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_a_closed_pipe_ends_help_quietly(word):
     reader, writer = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-c", STREAM, "lines", n], stdout=writer, stderr=subprocess.PIPE
-    )
-    os.close(writer)
     os.close(reader)
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, b"")
+    with subprocess.Popen(
+        [sys.executable, "-c", STREAM, word], stdout=writer, stderr=subprocess.PIPE
+    ) as process:
+        os.close(writer)
+        assert (process.communicate(timeout=60)[1], process.returncode) == (b"", 0)
 
 
-def test_control_c():
-    command = [sys.executable, "-c", STREAM, "wait"]
+def test_the_broken_pipe_of_something_else_is_an_error():
+    result = program_run("another-pipe")
+    assert (result.returncode, result.stderr) == (1, b"janusdna: error: Broken pipe\n")
+
+
+@pytest.mark.parametrize(
+    "redirected",
+    ["2> >(exec true)", "2> /dev/full", ">&-", "2>&-", "<&-", "<&- >&- 2>&-"],
+    ids=["nobody reads", "full disk", "no stdout", "no stderr", "no stdin", "none"],
+)
+def test_what_is_said_is_not_the_work(tmp_path, redirected):
+    done = tmp_path / "done"
+    result = program_run("work", str(done), "note", redirected=f"{redirected}; exit $?")
+    assert result.returncode == 0
+    assert done.read_text() == "doneTrue\n"  # and it did not get the number of a stream
+
+
+def test_what_is_said_while_somebody_listens(tmp_path):
+    result = program_run("work", str(tmp_path / "done"), "note")
+    said = [b"janusdna: warning: note", b"janusdna: warning: UserWarning: note", b"note", b"note", b"note"]
+    assert (result.stderr.splitlines(), result.stdout) == (said, b"")
+
+
+def test_a_locale_without_the_letters(tmp_path):
+    result = program_run("work", str(tmp_path / "done"), "\u03b1", **PLAIN)
+    assert result.returncode == 0
+    assert rb"janusdna: warning: \udcce\udcb1" in result.stderr
+    result = program_run("fail", **PLAIN)
+    assert (result.returncode, result.stderr) == (
+        1,
+        b"janusdna: error: \\udce9\\xe9.fa: No such file\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGINT, 130, b"janusdna: interrupted\n"),
+        (signal.SIGTERM, 143, b"janusdna: terminated\n"),
+        (signal.SIGHUP, 129, b"janusdna: hung up\n"),
+    ],
+)
+def test_signals(number, code, line):
+    # Whoever runs the tests may ignore them.
+    default = f"import signal; signal.signal({int(number)}, signal.default_int_handler if {int(number)} == 2"
+    command = [sys.executable, "-c", f"{default} else signal.SIG_DFL)\n{STREAM}", "wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, b"", b"janusdna: interrupted\n")
+    assert (process.returncode, out, err) == (code, b"", line)
+
+
+def test_nohup_stays():
+    command = ["nohup", sys.executable, "-c", STREAM, "wait"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.terminate()
+        assert process.wait(timeout=60) == 143

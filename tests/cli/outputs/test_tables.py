@@ -16,7 +16,6 @@ import pytest
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs import parquet
-from janusdna_cli.outputs.destinations import check_destination, written_aside
 from janusdna_cli.outputs.tables import Format, open_table, table_format
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.variants.table import VARIANT_SCHEMA
@@ -240,47 +239,6 @@ def test_the_old_file_survives_a_failed_overwrite(tmp_path):
     assert path.read_text() == "old"
     write(path, SMALL, small(1), overwrite=True)
     assert path.read_text() == "a\tb\n0\tx0\n"
-
-
-def test_an_existing_output_is_refused_before_any_work(tmp_path):
-    path = tmp_path / "out.tsv"
-    path.write_text("old")
-    with pytest.raises(InputError, match=r"out\.tsv: exists; pass --overwrite to replace it"):
-        check_destination(str(path), overwrite=False)
-    with pytest.raises(InputError, match="exists"), open_table(str(path), SMALL, Format.tsv):
-        pytest.fail("the body ran")
-    check_destination(str(path), overwrite=True)
-    check_destination("-", overwrite=False)
-
-
-def test_folders_are_checked(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="is a folder"):
-        check_destination(str(tmp_path), overwrite=True)
-    with pytest.raises(InputError, match=r"missing does not exist; create it"):
-        check_destination(str(tmp_path / "missing" / "out.tsv"), overwrite=False)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(InputError, match="is not writable"):
-        check_destination(str(tmp_path / "out.tsv"), overwrite=False)
-
-
-def test_a_link_is_written_through(tmp_path):
-    (tmp_path / "link.tsv").symlink_to(tmp_path / "real.tsv")
-    write(tmp_path / "link.tsv", SMALL, small(1))
-    assert (tmp_path / "link.tsv").is_symlink()
-    assert (tmp_path / "real.tsv").is_file()
-
-
-def test_the_umask_decides_who_may_read(tmp_path):
-    write(tmp_path / "out.tsv", SMALL, small(1))
-    (tmp_path / "plain").touch()
-    assert (tmp_path / "out.tsv").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
-def test_written_aside_for_other_writers(tmp_path):
-    with written_aside(str(tmp_path / "out.vcf"), overwrite=False) as path:
-        path.write_text("x")
-        assert path.suffix == ".part"
-    assert [found.name for found in tmp_path.iterdir()] == ["out.vcf"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -6,7 +6,13 @@ import warnings
 
 import pytest
 
-from janusdna_cli.runtime.progress import configure_logging, format_bases, format_summary, progress
+from janusdna_cli.runtime.progress import (
+    configure_logging,
+    download_progress,
+    format_bases,
+    format_summary,
+    progress,
+)
 
 
 class Terminal(io.StringIO):
@@ -78,7 +84,7 @@ def test_no_bar_without_a_terminal(capfd):
 def test_no_bar_when_quiet(terminal):
     stream = terminal()
     with progress("Scoring", 10, "variants", quiet=True) as bar:
-        bar.advance(5, 1_000, fraction=0.5)
+        bar.advance(5, 1_000)
     assert stream.getvalue() == ""
 
 
@@ -94,14 +100,23 @@ def test_bar_with_a_total(terminal, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_bar_by_the_share_of_the_input(terminal):
+def test_bar_without_a_total(terminal):
     stream = terminal()
     with progress("Scoring", None, "variants") as bar:
         bar.advance(10, 100)
+        bar.advance(10, 100)
         assert bar._display.tasks[0].total is None
-        bar.advance(10, 100, fraction=0.25)
-        assert bar._display.tasks[0].percentage == 25
     assert "20 variants" in stream.getvalue()
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_standard_error_that_is_not_there(stream, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed if stream else None)
+    with progress("Scoring", 10, "variants") as bar, download_progress("a.ckpt", 9) as show:
+        bar.advance(5, 1_000)
+        show(3)
 
 
 def test_standard_output_is_left_alone(terminal):

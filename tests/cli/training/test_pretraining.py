@@ -207,7 +207,7 @@ def test_a_signal_writes_a_checkpoint_first(place: Path, whole: Path) -> None:
     wait_for_lines(run, process, 5)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == 143, said
     stopped = int(re.search(r"stopped after step (\d+); --resume goes on", said)[1])
     assert [path.name for path in (run / "checkpoints").iterdir()] == [f"step-{stopped}"]
     assert stopped < STEPS
