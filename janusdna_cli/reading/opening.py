@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from janusdna.bundled import bundled_folder
-from janusdna.ops.cpu.threads import set_threads
 from janusdna.reader import Model, load
 from janusdna_cli.reading.settings import FALLBACK_WINDOW, ModelSettings
+from janusdna_cli.runtime.threads import use_threads
 
 __all__ = ["open_model", "window_size"]
 
@@ -21,8 +21,7 @@ def open_model(settings: ModelSettings) -> Model:
         CheckpointError: If it cannot be used.
         BackendError: If the device is not there.
     """
-    if settings.threads is not None:
-        set_threads(settings.threads)
+    use_threads(settings.threads)
     model = load(
         bundled_folder() if settings.model is None else settings.model,
         device=settings.device,

@@ -15,6 +15,7 @@ from janusdna.checkpoint import read_config
 from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
 from janusdna_cli.runtime.memory import free_memory
+from janusdna_cli.runtime.threads import default_threads
 
 __all__ = ["describe_machine"]
 
@@ -45,7 +46,7 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
         "device": f"{where}: {_device_name(where)}",
         "dtype": str(precision).removeprefix("torch."),
         "AMX": "yes: --dtype bfloat16 is faster" if has_amx() else "no: --dtype bfloat16 would be slower",
-        "CPU threads": f"{torch.get_num_threads()} of {os.cpu_count()}",
+        "CPU threads": f"{default_threads()} of {os.cpu_count()}",
         "memory free": f"{free / 2**30:.1f} GiB",
     }
     for operation, name in chosen.names.items():
@@ -69,7 +70,7 @@ def _device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text("utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -11,13 +11,13 @@ import torch
 
 import janusdna
 from janusdna.config import ModelConfig
-from janusdna.ops.cpu.threads import set_threads
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.bgzip import with_random_access
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import write_splits
 from janusdna_cli.runtime.ranks import Ranks, joined
 from janusdna_cli.runtime.signals import noted_signals
+from janusdna_cli.runtime.threads import use_threads
 from janusdna_cli.training.run import Genome, PretrainSummary, TrainingRun
 from janusdna_cli.training.run_directory import RunDirectory, Saved
 from janusdna_cli.training.settings import PretrainSettings, trained_length
@@ -33,8 +33,7 @@ def pretrain(settings: PretrainSettings) -> PretrainSummary:
         TrainingError: If a loss is not finite.
         KeyboardInterrupt: After SIGINT, SIGTERM or SIGHUP, when a checkpoint is written.
     """
-    if settings.threads is not None:
-        set_threads(settings.threads)
+    use_threads(settings.threads)
     with joined(settings.device) as ranks, noted_signals() as stopped:
         start = settings.start()
         config = settings.network(start)

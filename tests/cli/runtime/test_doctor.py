@@ -7,6 +7,7 @@ import torch
 
 import janusdna
 from janusdna_cli.runtime import doctor as machine
+from janusdna_cli.runtime.limits import usable_processors
 
 
 def facts(text):
@@ -22,7 +23,8 @@ def test_doctor_says_what_is_here(work):
     assert found["PyTorch"] == torch.__version__
     assert found["device"].startswith("cpu: ")
     assert found["dtype"] == "float32"
-    assert found["CPU threads"] == f"{torch.get_num_threads()} of {os.cpu_count()}"
+    threads = min(torch.get_num_threads(), usable_processors())
+    assert found["CPU threads"] == f"{threads} of {os.cpu_count()}"
     assert "hidden size 32" in found["largest window"]  # of the bundled model
 
 
