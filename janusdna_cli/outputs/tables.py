@@ -20,6 +20,9 @@ from janusdna_cli.outputs.tsv import TsvSink
 
 __all__ = ["Columns", "Format", "Metadata", "TableWriter", "open_table", "table_format"]
 
+_PIECE_ROWS = 8_192
+_PIECE_BYTES = 16 * 2**20
+
 Metadata = Mapping[str, object]
 Columns = Mapping[str, Any]
 
@@ -123,8 +126,19 @@ class TableWriter:
         arrays = [_column(columns[field.name], field.type) for field in self._schema]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         with reported(self._destination):
-            self._sink.write(table)
+            for piece in _pieces(table):
+                self._sink.write(piece)
         self.rows += table.num_rows
+
+
+def _pieces(table: Any) -> Iterator[Any]:
+    """Its rows in pieces to be copied and written at once, of bounded rows and, but for one row, bytes."""
+    rows = table.num_rows
+    if rows > 1 and (rows > _PIECE_ROWS or table.nbytes > _PIECE_BYTES):
+        yield from _pieces(table.slice(0, rows // 2))
+        yield from _pieces(table.slice(rows // 2))
+    elif rows:
+        yield table
 
 
 def _column(values: Any, kind: Any) -> Any:

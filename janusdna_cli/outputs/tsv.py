@@ -14,7 +14,7 @@ from janusdna_cli.outputs.destinations import Stream
 
 __all__ = ["TsvSink"]
 
-_ROWS = 8_192
+_TEXT = pa.large_string()  # of which even one line may exceed 2 GiB
 
 
 class TsvSink:
@@ -26,8 +26,7 @@ class TsvSink:
 
     def write(self, table: Any) -> None:
         """Takes some rows."""
-        for first in range(0, table.num_rows, _ROWS):
-            self._stream.write(_lines(table.slice(first, _ROWS)))
+        self._stream.write(_lines(table))
 
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
@@ -41,13 +40,13 @@ class TsvSink:
 def _lines(table: Any) -> memoryview:
     columns = [_as_text(column.combine_chunks()) for column in table.columns]
     lines = pc.binary_join_element_wise(
-        *columns, pa.scalar("\t"), null_handling="replace", null_replacement="."
+        *columns, pa.scalar("\t", _TEXT), null_handling="replace", null_replacement="."
     )
-    ended = pc.binary_join_element_wise(lines, pa.scalar(""), pa.scalar("\n"))
+    ended = pc.binary_join_element_wise(lines, pa.scalar("", _TEXT), pa.scalar("\n", _TEXT))
     return memoryview(ended.buffers()[2])
 
 
 def _as_text(column: Any) -> Any:
     if not pa.types.is_fixed_size_list(column.type):
-        return column.cast(pa.string())
-    return pc.binary_join(column.cast(pa.list_(pa.string())), ",")
+        return column.cast(_TEXT)
+    return pc.binary_join(column.cast(pa.list_(_TEXT)), pa.scalar(",", _TEXT))

@@ -183,11 +183,13 @@ class _Scoring:
 
     def _bytes_in_flight(self, rows: list[_Row]) -> int:
         """Of rows that share a window."""
+        letters = sum(len(row.planned.variant.ref) + len(row.planned.alt) for row in rows)
         questions = [row.question for row in rows if row.question is not None]
         if not questions:
-            return 0
+            return letters
         position = 4 * (8 + self.model.config.hidden_size)
-        return 2 * len(questions[0].window) + position * sum(each.positions_read for each in questions)
+        read = 2 * len(questions[0].window) + position * sum(each.positions_read for each in questions)
+        return letters + read
 
     def _ask(self, groups: list[list[_Row]]) -> tuple[_Chunk, list[Request]]:
         """What to read for rows: those of one window share its reading."""

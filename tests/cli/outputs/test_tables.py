@@ -15,7 +15,7 @@ import pysam
 import pytest
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs import parquet
+from janusdna_cli.outputs import parquet, tables
 from janusdna_cli.outputs.tables import Format, open_table, table_format
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.variants.table import VARIANT_SCHEMA
@@ -128,6 +128,52 @@ def test_tsv_gz_is_bgzf(tmp_path):
     pysam.tabix_index(str(path), seq_col=0, start_col=1, end_col=1, line_skip=1)
     with pysam.TabixFile(str(path)) as indexed:
         assert [line.split("\t")[1] for line in indexed.fetch("chr1", 4_000, 4_002)] == ["4001", "4002"]
+
+
+LONG = pa.schema([("ref", pa.string()), ("alt", pa.string()), ("x", pa.float32())])
+
+
+def long_alleles(lengths):
+    refs, alts = (["ACGT"[i % 4] * length for i, length in enumerate(lengths, start)] for start in (0, 1))
+    return {"ref": refs, "alt": alts, "x": np.arange(len(lengths), dtype=np.float32)}
+
+
+@pytest.mark.parametrize("chosen", list(Format))
+def test_long_alleles_are_copied_a_few_at_a_time(tmp_path, monkeypatch, chosen):
+    monkeypatch.setattr(tables, "_PIECE_BYTES", 2**20)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 4 * 2**20)
+    lengths = [1, 2 * 2**20, *[50_000] * 400, 3]
+    columns = long_alleles(lengths)
+    before = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(pool)
+    try:
+        write(tmp_path / f"out.{chosen}", LONG, columns)
+    finally:
+        pa.set_memory_pool(before)
+    given = 2 * sum(lengths)
+    assert pool.max_memory() < given + 20 * 2**20  # the longest row, as text, and what is around it
+    found = tmp_path / f"out.{chosen}"
+    rows = pd.read_csv(found, sep="\t") if chosen is Format.tsv else pd.read_parquet(found)
+    assert rows["ref"].tolist() == columns["ref"]
+    assert rows["alt"].tolist() == columns["alt"]
+
+
+@pytest.mark.parametrize("sizes", [[1], [5, 100, 5], [100] * 50, [0] * 9, [1, 1, 1, 90, 1, 1]])
+def test_pieces(monkeypatch, sizes):
+    monkeypatch.setattr(tables, "_PIECE_ROWS", 8)
+    monkeypatch.setattr(tables, "_PIECE_BYTES", 150)
+    table = pa.table({"text": pa.array(["x" * size for size in sizes])})
+    pieces = list(tables._pieces(table))
+    assert pa.concat_tables(pieces).equals(table)
+    assert all(piece.num_rows == 1 or (piece.num_rows <= 8 and piece.nbytes <= 150) for piece in pieces)
+
+
+def test_no_piece_as_text_comes_near_the_limits_of_arrow():
+    # Longest texts: of an int64 20 characters, of a float32 15; a null of a bit is two, with its tab.
+    growth = max(21 / 8, 16 / 4, 16)
+    assert tables._PIECE_BYTES * growth < 2**31 - 1
+    assert parquet.ROW_GROUP_BYTES + tables._PIECE_BYTES < 2**31 - 1
 
 
 @pytest.mark.parametrize("d", [1, 3, 128])
