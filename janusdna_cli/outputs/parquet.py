@@ -4,6 +4,7 @@ zstd, row groups of at most 64k rows or 64 MB, one JSON object under the file me
 meaning of each column in its field metadata.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +14,35 @@ import pyarrow.parquet as pq
 
 from janusdna_cli.outputs.destinations import Stream
 
-__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink"]
+__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "bounded_checksums"]
 
 METADATA_KEY = "janusdna"
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 64 * 2**20
+
+_MOST_CONTIGS = 10_000
+
+
+def bounded_checksums(checksums: Mapping[str, str | None]) -> dict[str, Any]:
+    """What metadata keep of contigs' checksums: readers refuse a footer of a hundred megabytes.
+
+    Args:
+        checksums: MD5 by contig; None where it is not known.
+
+    Returns:
+        `contig_md5`, all of them; of more than 10,000 it is None, and `contigs_md5` is one checksum over all,
+        as docs/formats.md defines it.
+    """
+    if len(checksums) <= _MOST_CONTIGS:
+        return {"contig_md5": dict(checksums)}
+    digest = hashlib.md5(usedforsecurity=False)
+    for name in sorted(checksums):
+        digest.update(f"{name}\t{checksums[name] or '.'}\n".encode("utf-8", "surrogateescape"))
+    unknown = sum(md5 is None for md5 in checksums.values())
+    return {
+        "contig_md5": None,
+        "contigs_md5": {"contigs": len(checksums), "unknown": unknown, "md5": digest.hexdigest()},
+    }
 
 
 class ParquetSink:
@@ -42,7 +67,7 @@ class ParquetSink:
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
         self._write_groups(least=1)
-        self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata)})
+        self._writer.add_key_value_metadata({METADATA_KEY: _as_json(metadata)})
         self._writer.close()
         self._stream.close()
 
@@ -66,3 +91,9 @@ class ParquetSink:
 def _rows_per_group(table: Any) -> int:
     by_bytes = ROW_GROUP_BYTES * table.num_rows // max(table.nbytes, 1)
     return int(max(1, min(ROW_GROUP_ROWS, by_bytes)))
+
+
+def _as_json(metadata: Mapping[str, object]) -> bytes:
+    """In UTF-8, also where the name of a file or a folder is not: others read this, too."""
+    text = json.dumps(metadata, ensure_ascii=False)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
