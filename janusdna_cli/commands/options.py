@@ -11,7 +11,7 @@ import typer
 
 from janusdna.bundled import BUNDLED
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.tables import Format
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading.settings import LONGEST_WINDOW, SHORTEST_WINDOW, ModelSettings
 from janusdna_cli.runtime.progress import configure_logging
 

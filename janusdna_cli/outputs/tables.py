@@ -1,24 +1,23 @@
-"""Tables of regions and variants: their formats, and a writer that streams.
+"""Tables of regions and variants: a writer that streams.
 
 A table appears under its name when it is complete, never before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.bgzf import Bgzf
 from janusdna_cli.outputs.destinations import STDOUT, StandardOutput, Stream, reported, written_aside
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.parquet import ParquetSink
 from janusdna_cli.outputs.tsv import TsvSink
 
-__all__ = ["Columns", "Format", "Metadata", "TableWriter", "open_table", "table_format"]
+__all__ = ["Columns", "Metadata", "TableWriter", "open_table"]
 
 _PIECE_ROWS = 8_192
 _PIECE_BYTES = 16 * 2**20
@@ -27,43 +26,11 @@ Metadata = Mapping[str, object]
 Columns = Mapping[str, Any]
 
 
-class Format(StrEnum):
-    """The formats of a table."""
-
-    parquet = "parquet"
-    tsv = "tsv"
-
-
-_SUFFIXES = {".parquet": Format.parquet, ".tsv": Format.tsv, ".tsv.gz": Format.tsv}
-
-
-def table_format(
-    destination: str, override: Format | None = None, *, stdout_default: Format = Format.tsv
-) -> Format:
-    """The format to write, by `--format` or else by suffix.
-
-    Raises:
-        InputError: The suffix names no table format.
-    """
-    if override is not None:
-        return override
-    if destination == STDOUT:
-        return stdout_default
-    for suffix, found in _SUFFIXES.items():
-        if destination.lower().endswith(suffix):
-            return found
-    known = ", ".join(_SUFFIXES)
-    raise InputError(
-        f"{destination}: the suffix {Path(destination).suffix or '(none)'} names no table format; "
-        f"use one of {known}, or pass --format {'|'.join(Format)}"
-    )
-
-
 @contextmanager
 def open_table(
     destination: str,
     schema: Any,
-    table_format: Format,
+    form: Format,
     *,
     overwrite: bool = False,
     metadata: Metadata | Callable[[], Metadata] | None = None,
@@ -73,7 +40,7 @@ def open_table(
     Args:
         destination: A path, or `-` for standard output.
         schema: Names, types and order of the columns.
-        table_format: See the function of that name.
+        form: What to write.
         overwrite: Replace a file that exists.
         metadata: What Parquet keeps under `janusdna`. A function is called once, after the last row. TSV has
             no place for it.
@@ -84,7 +51,7 @@ def open_table(
     aside = nullcontext() if destination == STDOUT else written_aside(destination, overwrite=overwrite)
     with aside as path:
         with reported(destination):
-            sink = _open_sink(path, destination, schema, table_format)
+            sink = _open_sink(path, destination, schema, form)
         try:
             yield TableWriter(sink, schema, destination)
             found = metadata() if callable(metadata) else metadata
@@ -163,9 +130,9 @@ class _Sink(Protocol):
     def abandon(self) -> None: ...
 
 
-def _open_sink(path: Path | None, destination: str, schema: Any, table_format: Format) -> _Sink:
+def _open_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink:
     stream: Stream = StandardOutput() if path is None else path.open("wb")
-    if table_format is Format.parquet:
+    if form is Format.parquet:
         return ParquetSink(stream, schema)
     compressed = destination.lower().endswith(".gz")
     return TsvSink(Bgzf(stream) if compressed else stream, schema)

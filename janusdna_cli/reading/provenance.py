@@ -11,6 +11,7 @@ import janusdna
 from janusdna.reader import Model
 from janusdna_cli.genome.checksums import Checksums
 from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.outputs.parquet import bounded_checksums
 from janusdna_cli.outputs.schemas import SCHEMA_VERSION
 from janusdna_cli.reading.settings import ModelSettings
 
@@ -58,7 +59,7 @@ class Provenance:
             "command": sys.argv,
             "model": {"name": self._model.name, "sha256": self._model.sha256},
             "reference": Path(self._reference.path).name,
-            "contig_md5": {} if self._checksums is None else self._checksums.result(),
+            **bounded_checksums({} if self._checksums is None else self._checksums.result()),
             "window": self._window,
             "both_strands": self._settings.both_strands,
             "dtype": self._model.dtype,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from janusdna_cli.checks import check, enumerated, one_of, paths
-from janusdna_cli.outputs.tables import Format
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.regions.pooling import POOLS, Pool
 

@@ -21,8 +21,9 @@ from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.outputs.destinations import check_destination
+from janusdna_cli.outputs.formats import Format, table_format
 from janusdna_cli.outputs.names import default_output
-from janusdna_cli.outputs.tables import Format, open_table, table_format
+from janusdna_cli.outputs.tables import open_table
 from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.chunks import answered, in_chunks
 from janusdna_cli.reading.opening import open_model, window_size

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from janusdna_cli.checks import check, enumerated, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
-from janusdna_cli.outputs.tables import Format
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.variants.scores import SCORES
 

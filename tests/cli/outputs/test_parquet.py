@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.parquet import METADATA_KEY, bounded_checksums
-from janusdna_cli.outputs.tables import Format, open_table
+from janusdna_cli.outputs.tables import open_table
 
 SCHEMA = pa.schema([("a", pa.int64())])
 

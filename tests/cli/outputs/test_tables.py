@@ -16,7 +16,8 @@ import pytest
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs import parquet, tables
-from janusdna_cli.outputs.tables import Format, open_table, table_format
+from janusdna_cli.outputs.formats import Format, table_format
+from janusdna_cli.outputs.tables import open_table
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.variants.table import VARIANT_SCHEMA
 
