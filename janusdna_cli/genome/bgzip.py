@@ -9,7 +9,7 @@ import pysam
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta_index import cache_stem
-from janusdna_cli.genome.streams import InputStream, is_bgzf, is_gzip, open_file
+from janusdna_cli.genome.streams import InputStream, is_bgzf, is_gzip, open_regular
 
 __all__ = ["with_random_access"]
 
@@ -24,7 +24,7 @@ def with_random_access(path: str) -> str:
     Raises:
         InputError: The file cannot be read, or the copy cannot be written.
     """
-    with open_file(path) as file:
+    with open_regular(path, "FASTA") as file:
         head = file.read(100)
     if not is_gzip(head) or is_bgzf(head):
         return path

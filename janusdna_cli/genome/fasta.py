@@ -6,13 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pysam
-
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.checksums import KnownChecksums
 from janusdna_cli.genome.contigs import ContigNames
-from janusdna_cli.genome.fai import FastaIndex
-from janusdna_cli.genome.fasta_index import cache_stem, find_or_build
+from janusdna_cli.genome.fai import Records
+from janusdna_cli.genome.fasta_index import cache_stem, open_indexed
+from janusdna_cli.genome.random_access import RandomAccess
 
 __all__ = ["Reference"]
 
@@ -24,18 +23,19 @@ class Reference:
 
     Args:
         path: The file as the user named it.
-        index: Its index.
+        file: The same, opened; closed with this.
+        records: What its index says.
 
     Attributes:
         path: The file as the user named it.
         lengths: Bases of each contig, in the file's order.
     """
 
-    def __init__(self, path: str, index: FastaIndex) -> None:
+    def __init__(self, path: str, file: RandomAccess, records: Records) -> None:
         self.path = path
-        self._index = index
-        self._file = _opened(path, index)
-        self.lengths: dict[str, int] = dict(zip(self._file.references, self._file.lengths, strict=True))
+        self.lengths: dict[str, int] = {name: record.length for name, record in records.items()}
+        self._file = file
+        self._records = records
         self._names = ContigNames(self.lengths)
         self._checksums = KnownChecksums(Path(f"{cache_stem(path)}.md5"))
 
@@ -46,7 +46,7 @@ class Reference:
         Raises:
             InputError: There is no such file, it is no FASTA, or it cannot be indexed.
         """
-        return cls(str(path), find_or_build(str(path)))
+        return cls(str(path), *open_indexed(str(path)))
 
     def __enter__(self) -> Self:
         return self
@@ -79,15 +79,7 @@ class Reference:
         length = self.lengths[contig]
         if not 0 <= start <= end <= length:
             raise ValueError(f"{contig}:{start}-{end} reaches outside the contig's {length} bases")
-        if start == end:
-            return b""
-        try:
-            bases = self._file.fetch(contig, start, end).encode("ascii")
-        except (OSError, ValueError) as error:
-            raise self._damaged(contig, start, end) from error
-        if len(bases) != end - start:
-            raise self._damaged(contig, start, end)
-        return bytes(bases)
+        return self._bases(self._file, contig, start, end)
 
     def md5(self, contig: str, *, between: Callable[[], None] = lambda: None) -> str:
         """MD5 of the upper-case bases, as in SAM's M5 tag; from any thread, and known between runs.
@@ -104,28 +96,24 @@ class Reference:
         found = self._checksums.get(contig)
         if found is None:
             digest = hashlib.md5(usedforsecurity=False)
-            with Reference(self.path, self._index) as own:
+            with self._file.another() as file:
                 for start in range(0, length, _PIECE):
                     between()
-                    digest.update(own.fetch(contig, start, min(start + _PIECE, length)))
+                    piece = self._bases(file, contig, start, min(start + _PIECE, length))
+                    digest.update(piece.upper())
             found = digest.hexdigest()
             self._checksums.add(contig, found)
         return found
 
-    def _damaged(self, contig: str, start: int, end: int) -> InputError:
-        fix = "the file is damaged or was changed since it was indexed; remove its index or copy it again"
-        return InputError(f"{self.path}: {contig}:{start}-{end} cannot be read: {fix}")
-
-
-def _opened(path: str, index: FastaIndex) -> pysam.FastaFile:
-    verbosity = pysam.set_verbosity(0)
-    try:
-        return pysam.FastaFile(
-            str(Path(path).absolute()),
-            filepath_index=str(index.fai),
-            filepath_index_compressed=None if index.gzi is None else str(index.gzi),
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be opened with the index {index.fai}; remove the index") from error
-    finally:
-        pysam.set_verbosity(verbosity)
+    def _bases(self, file: RandomAccess, contig: str, start: int, end: int) -> bytes:
+        if start == end:
+            return b""
+        record = self._records[contig]
+        place = f"{self.path}: {contig}:{start}-{end} cannot be read"
+        try:
+            bases = record.bases(file.read(*record.span(start, end)), start)
+        except OSError as error:
+            raise InputError(f"{place}: {error}") from error
+        if bases is None:
+            raise InputError(f"{place}: its lines are not as its index says; remove {self.path}.fai")
+        return bases

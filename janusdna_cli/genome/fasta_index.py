@@ -1,74 +1,90 @@
 """Finding or making a FASTA file's index: beside it, or in the user's cache where that cannot be written.
 
-pyfaidx indexes plain files. It reads bgzip only with Biopython and goes by suffix, so htslib indexes those,
-and plain files that pyfaidx declines (several blank lines at the end). htslib silently drops a second record
-of the same name, and neither names a line reliably; so a file is checked before it is indexed.
+An index is believed when it was made here or was once found to describe the whole file: programs differ in
+whether white space within a line counts, and none looks for it. What is known of a file is kept in the cache,
+by the file's state.
 """
 
 import hashlib
 import logging
 import os
 import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-
-import pyfaidx
-import pysam
-from pysam.utils import SamtoolsError
+from typing import BinaryIO
 
 from janusdna.cache import cache_folder
 from janusdna_cli.errors import InputError
-from janusdna_cli.genome.fai import FastaIndex, agrees
-from janusdna_cli.genome.fasta_layout import check_layout
-from janusdna_cli.genome.streams import excerpt, is_bgzf, is_gzip, open_file
-
-__all__ = ["cache_stem", "find_or_build"]
-
-_PYFAIDX_DECLINES = (
-    pyfaidx.FastaIndexingError,
-    pyfaidx.UnsupportedCompressionFormat,
-    ImportError,
-    RuntimeError,
-    ValueError,
+from janusdna_cli.genome.bgzf import Blocks
+from janusdna_cli.genome.fai import Records, describes, read_fai, write_fai
+from janusdna_cli.genome.fasta_layout import read_layout
+from janusdna_cli.genome.random_access import RandomAccess
+from janusdna_cli.genome.streams import (
+    BYTE_ORDER_MARK,
+    LACKS_END,
+    excerpt,
+    is_bgzf,
+    is_gzip,
+    lacks_bgzf_end,
+    open_regular,
 )
+
+__all__ = ["cache_stem", "open_indexed"]
 
 _log = logging.getLogger("janusdna")
 
 
-def find_or_build(path: str) -> FastaIndex:
-    """An index that fits a FASTA file, made when there is none.
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of one index.
 
-    Args:
-        path: A FASTA file, plain or bgzip, told by content.
+    Attributes:
+        fai: Names, lengths and places of the records.
+        gzi: Where the blocks of a bgzip file start; None for a plain file.
+    """
+
+    fai: Path
+    gzi: Path | None
+
+    @classmethod
+    def at(cls, stem: str | Path, compressed: bool) -> "_Files":
+        """The index whose files are `stem` with a suffix added."""
+        return cls(Path(f"{stem}.fai"), Path(f"{stem}.gzi") if compressed else None)
+
+    def all(self) -> list[Path]:
+        """Its files, the .fai last: once it is there the index is complete."""
+        return [self.fai] if self.gzi is None else [self.gzi, self.fai]
+
+    def digest(self) -> str:
+        """Of what they hold."""
+        return hashlib.sha256(b"".join(file.read_bytes() for file in self.all())).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    records: Records
+    blocks: Blocks | None
+
+
+# Of files beside which and in whose cache nothing can be written: a process reads them through once.
+_unwritten: dict[Path, _Index] = {}
+
+
+def open_indexed(path: str) -> tuple[RandomAccess, Records]:
+    """Open a FASTA file, plain or bgzip, told by content, with an index that describes it.
 
     Raises:
-        InputError: The file is no FASTA, or its index cannot be made or written.
+        InputError: The file is no FASTA, or cannot be read at any place.
     """
-    compressed = _is_compressed(path)
-    beside = FastaIndex.at(path, compressed)
-    cached = FastaIndex.at(cache_stem(path), compressed)
-    for index in (beside, cached):
-        if agrees(index, path):
-            return index
-    if beside.fai.exists():
-        _log.warning("%s: %s is older or does not fit; indexing again", path, beside.fai.name)
-    check_layout(path)
-    return _build(path, beside, cached)
-
-
-def _is_compressed(path: str) -> bool:
-    with open_file(path) as file:
-        head = file.read(100)
-    if is_bgzf(head):
-        return True
-    if is_gzip(head):
-        fix = f"gunzip -c {path} | bgzip > {Path(path).stem}.bgz"
-        raise InputError(f"{path}: is gzip, which has no random access, expected bgzip; run: {fix}")
-    if not head:
-        raise InputError(f"{path}: is empty, expected FASTA")
-    if head.strip() and not head.lstrip().startswith(b">"):
-        first = head.lstrip().partition(b"\n")[0]
-        raise InputError(f"{path}: starts with {excerpt(first)}, expected FASTA ('>name')")
-    return False
+    with ExitStack() as opened:
+        file = opened.enter_context(open_regular(path, "FASTA"))
+        compressed = _is_compressed(path, file)
+        index = _find(path, file, compressed) or _build(path, file, compressed)
+        if compressed and lacks_bgzf_end(file):
+            _log.warning(LACKS_END, path)
+        opened.pop_all()
+        return RandomAccess(file, index.blocks), index.records
 
 
 def cache_stem(path: str) -> Path:
@@ -79,67 +95,121 @@ def cache_stem(path: str) -> Path:
     return cache_folder() / "fasta" / f"{file.name}.{hashlib.sha256(state).hexdigest()[:16]}"
 
 
-def _build(path: str, beside: FastaIndex, cached: FastaIndex) -> FastaIndex:
-    if _can_write(beside.fai.parent):
-        try:
-            return _build_at(path, beside)
-        except OSError as error:
-            _log.info("%s: %s; its index goes to %s", path, error, cached.fai)
+def _is_compressed(path: str, file: BinaryIO) -> bool:
+    head = os.pread(file.fileno(), 100, 0)
+    if is_bgzf(head):
+        return True
+    if is_gzip(head):
+        fix = f"gunzip -c {path} | bgzip > {Path(path).stem}.bgz"
+        raise InputError(f"{path}: is gzip, which has no random access, expected bgzip; run: {fix}")
+    if not head:
+        raise InputError(f"{path}: is empty, expected FASTA")
+    text = head.removeprefix(BYTE_ORDER_MARK).lstrip()
+    if text and not text.startswith(b">"):
+        raise InputError(f"{path}: starts with {excerpt(text.splitlines()[0])}, expected FASTA ('>name')")
+    return False
+
+
+def _find(path: str, file: BinaryIO, compressed: bool) -> _Index | None:
+    stem = cache_stem(path)
+    if stem in _unwritten:
+        return _unwritten[stem]
+    beside = _Files.at(path, compressed)
+    for files in (beside, _Files.at(stem, compressed)):
+        if index := _load(files, path, file):
+            return index
+    if beside.fai.exists():
+        _log.warning("%s: %s is older or does not fit; indexing again", path, beside.fai.name)
+    return None
+
+
+def _load(files: _Files, path: str, file: BinaryIO) -> _Index | None:
+    """The index in these files, if it describes the FASTA."""
     try:
-        cached.fai.parent.mkdir(parents=True, exist_ok=True)
-        return _build_at(path, cached)
+        changed = Path(path).stat().st_mtime_ns
+        if any(one.stat().st_mtime_ns < changed for one in files.all()):
+            return None
+        blocks = None if files.gzi is None else Blocks.read(files.gzi, path, file)
+        index = _Index(read_fai(files.fai), blocks)
+        digest = files.digest()
+        if _is_checked(path, digest):
+            return index
+        if blocks is not None and blocks != Blocks.walk(path, file):
+            return None
+    except (OSError, ValueError, InputError) as error:
+        _log.debug("%s: %s", path, error)
+        return None
+    return index if _check(path, file, index, digest) else None
+
+
+def _check(path: str, file: BinaryIO, index: _Index, digest: str) -> bool:
+    """Whether an index describes all of a file that can be read; once for each state of both."""
+    try:
+        fits = describes(index.records, RandomAccess(file, index.blocks))
     except OSError as error:
-        fix = f"set XDG_CACHE_HOME to a folder that can be written ({error})"
-        raise InputError(
-            f"{path}: no place to write its index, neither beside it nor in the cache; {fix}"
-        ) from error
+        _log.warning("%s: %s; what its index says is not checked", path, error)
+        return True
+    if fits:
+        _note_checked(path, digest)
+    return fits
 
 
-def _can_write(folder: Path) -> bool:
-    return os.access(folder, os.W_OK)
+def _mark(path: str) -> Path:
+    return Path(f"{cache_stem(path)}.checked")
 
 
-def _build_at(path: str, index: FastaIndex) -> FastaIndex:
-    """Write aside, then rename: another process sees a whole index or none.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    aside = FastaIndex.at(index.fai.parent / f".{uuid.uuid4().hex}", index.gzi is not None)
+def _is_checked(path: str, digest: str) -> bool:
     try:
-        _write(path, aside)
-        for written, wanted in zip(aside.files(), index.files(), strict=True):
-            written.replace(wanted)
-    finally:
-        for written in aside.files():
-            written.unlink(missing_ok=True)
+        return _mark(path).read_text() == digest
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _note_checked(path: str, digest: str) -> None:
+    mark = _mark(path)
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        aside = mark.with_name(f".{uuid.uuid4().hex}")
+        aside.write_text(digest)
+        aside.replace(mark)
+    except OSError as error:
+        _log.debug("%s: %s", mark, error)
+
+
+def _build(path: str, file: BinaryIO, compressed: bool) -> _Index:
+    blocks = Blocks.walk(path, file) if compressed else None
+    index = _Index(read_layout(path, RandomAccess(file, blocks)), blocks)
+    stem = cache_stem(path)
+    for place in (path, stem):
+        files = _Files.at(place, compressed)
+        try:
+            _write(index, files)
+        except OSError as error:
+            _log.debug("%s: %s", path, error)
+            continue
+        _note_checked(path, files.digest())
+        return index
+    fix = f"neither beside it nor in {stem.parent}; it is made anew at each run; set XDG_CACHE_HOME"
+    _log.warning("%s: its index can be written %s", path, fix)
+    _unwritten[stem] = index
     return index
 
 
-def _write(path: str, index: FastaIndex) -> None:
-    # Fails early and as OSError where nothing can be written, whatever the libraries make of it.
-    index.fai.touch()
-    index.fai.unlink()
-    if index.gzi is not None or not _write_with_pyfaidx(path, index.fai):
-        _write_with_htslib(path, index)
+def _write(index: _Index, files: _Files) -> None:
+    """Write aside, then rename: another process sees a whole index or none.
 
-
-def _write_with_pyfaidx(path: str, fai: Path) -> bool:
+    Raises:
+        OSError: The folder cannot be made or written.
+    """
+    folder = files.fai.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = _Files.at(folder / f".{uuid.uuid4().hex}", index.blocks is not None)
     try:
-        pyfaidx.Faidx(path, indexname=str(fai)).close()
-    except _PYFAIDX_DECLINES as error:
-        _log.debug("%s: pyfaidx: %s", path, error)
-        fai.unlink(missing_ok=True)
-        return False
-    return True
-
-
-def _write_with_htslib(path: str, index: FastaIndex) -> None:
-    gzi = [] if index.gzi is None else ["--gzi-idx", str(index.gzi)]
-    verbosity = pysam.set_verbosity(0)
-    try:
-        pysam.faidx("--fai-idx", str(index.fai), *gzi, str(Path(path).absolute()), catch_stdout=False)
-    except SamtoolsError as error:
-        raise InputError(f"{path}: cannot be indexed; check it with: samtools faidx {path}") from error
+        if index.blocks is not None and aside.gzi is not None:
+            index.blocks.write(aside.gzi)
+        write_fai(index.records.values(), aside.fai)
+        for written, wanted in zip(aside.all(), files.all(), strict=True):
+            written.replace(wanted)
     finally:
-        pysam.set_verbosity(verbosity)
+        for written in aside.all():
+            written.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import gzip
 import io
 import logging
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -17,11 +18,27 @@ from janusdna_cli.errors import InputError, RecordError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["InputStream", "decode", "excerpt", "is_bgzf", "is_gzip", "open_file"]
+__all__ = [
+    "BYTE_ORDER_MARK",
+    "CUT_OFF",
+    "LACKS_END",
+    "InputStream",
+    "decode",
+    "excerpt",
+    "is_bgzf",
+    "is_gzip",
+    "lacks_bgzf_end",
+    "open_file",
+    "open_regular",
+]
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+CUT_OFF = "the compressed data ends early; the file is cut off, copy it again"
+
+LACKS_END = "%s: the bgzip end marker is missing: the file may have been cut off"
 
 _BUFFER = 1 << 18
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNREADABLE = {b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 # What reading a damaged, cut off or vanished file raises.
 _DAMAGE = (EOFError, OSError, zlib.error)
@@ -47,7 +64,7 @@ class InputStream:
         with ExitStack() as opened:
             raw = _stdin() if source == "-" else opened.enter_context(open_file(source))
             with _damage_told(self.name):
-                self._lacks_end = _lacks_bgzf_end(raw)
+                self._lacks_end = lacks_bgzf_end(raw)
                 self._bytes = _decompressed(raw, self.name)
             if self._bytes is not raw:
                 opened.callback(self._bytes.close)
@@ -91,14 +108,14 @@ class InputStream:
         number = 0
         try:
             for number, line in enumerate(self._bytes, start=1):
-                yield number, line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+                yield number, line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
         except _DAMAGE as error:
             raise RecordError(self.name, f"after line {number}", _damage(error)) from error
         self._note_end()
 
     def _note_end(self) -> None:
         if self._lacks_end:
-            _log.warning("%s: the bgzip end marker is missing: the file may have been cut off", self.name)
+            _log.warning(LACKS_END, self.name)
 
 
 def open_file(path: str) -> io.BufferedReader:
@@ -117,6 +134,31 @@ def open_file(path: str) -> io.BufferedReader:
         raise InputError(f"{path}: cannot be opened: {getattr(error, 'strerror', None) or error}") from error
 
 
+def open_regular(path: str, kind: str) -> io.BufferedReader:
+    """Open a file that is read at any place: no pipe, which can be read once, in its order.
+
+    Args:
+        path: The file.
+        kind: What it should be, for messages: "FASTA".
+
+    Raises:
+        InputError: There is no such file, it is a pipe or a directory, or it may not be read.
+    """
+    if path == "-" or _is_pipe(path):
+        name = "stdin" if path == "-" else path
+        why = f"a {kind} is read at any place, which a pipe has not"
+        raise InputError(f"{name}: is a pipe, expected a regular file: {why}; write it to a file first")
+    return open_file(path)
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def is_gzip(head: bytes) -> bool:
     """Whether a file's first bytes are gzip's, bgzip's included."""
     return head.startswith(b"\x1f\x8b")
@@ -125,6 +167,18 @@ def is_gzip(head: bytes) -> bool:
 def is_bgzf(head: bytes) -> bool:
     """Whether a file's first 16 bytes are bgzip's: gzip with the extra field `BC`."""
     return head.startswith(b"\x1f\x8b\x08\x04") and head[12:14] == b"BC"
+
+
+def lacks_bgzf_end(file: io.BufferedReader) -> bool:
+    """Whether a bgzip file that can be read at any place does not end as bgzip ends it."""
+    if not is_bgzf(file.peek(16)) or not file.seekable():
+        return False
+    here = file.tell()
+    file.seek(0, os.SEEK_END)
+    file.seek(max(here, file.tell() - len(_BGZF_END)))
+    end = file.read()
+    file.seek(here)
+    return end != _BGZF_END
 
 
 def decode(text: bytes) -> str:
@@ -177,17 +231,6 @@ class _Piecewise(io.RawIOBase):
         return len(data)
 
 
-def _lacks_bgzf_end(raw: io.BufferedReader) -> bool:
-    if not is_bgzf(raw.peek(16)) or not raw.seekable():
-        return False
-    here = raw.tell()
-    raw.seek(0, os.SEEK_END)
-    raw.seek(max(here, raw.tell() - len(_BGZF_END)))
-    end = raw.read()
-    raw.seek(here)
-    return end != _BGZF_END
-
-
 @contextmanager
 def _damage_told(name: str) -> Iterator[None]:
     try:
@@ -198,7 +241,7 @@ def _damage_told(name: str) -> Iterator[None]:
 
 def _damage(error: BaseException) -> str:
     if isinstance(error, EOFError):
-        return "the compressed data ends early; the file is cut off, copy it again"
+        return CUT_OFF
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
     return f"the compressed data is damaged ({error}); copy the file again"

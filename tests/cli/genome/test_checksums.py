@@ -15,6 +15,7 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome import fasta
 from janusdna_cli.genome.checksums import Checksums
 from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.random_access import RandomAccess
 
 CONTIGS = {
     name: "".join(random.Random(name).choices("ACGTNacgtn", k=size))
@@ -40,13 +41,13 @@ def genome(tmp_path: Path) -> Path:
 def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The contigs that bases are fetched of, as it happens."""
     seen = []
-    fetch = Reference.fetch
+    bases = Reference._bases
 
-    def noted(self: Reference, contig: str, start: int, end: int) -> bytes:
+    def noted(self: Reference, file: RandomAccess, contig: str, start: int, end: int) -> bytes:
         seen.append(contig)
-        return fetch(self, contig, start, end)
+        return bases(self, file, contig, start, end)
 
-    monkeypatch.setattr(Reference, "fetch", noted)
+    monkeypatch.setattr(Reference, "_bases", noted)
     return seen
 
 
@@ -138,14 +139,14 @@ def test_a_run_that_failed_does_not_wait(genome: Path, monkeypatch: pytest.Monke
     reading, go_on = threading.Event(), threading.Event()
     pieces = []
 
-    def slow(self: Reference, contig: str, start: int, end: int) -> bytes:
+    def slow(self: Reference, file: RandomAccess, contig: str, start: int, end: int) -> bytes:
         pieces.append(start)
         reading.set()
         go_on.wait(60)
         return b"A"
 
     monkeypatch.setattr(fasta, "_PIECE", 10)
-    monkeypatch.setattr(Reference, "fetch", slow)
+    monkeypatch.setattr(Reference, "_bases", slow)
     with Reference.open(genome) as reference:
         checksums = Checksums(reference)
         checksums.start("three")
