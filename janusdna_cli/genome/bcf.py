@@ -5,11 +5,11 @@ from VCF. So a thread writes them to a pipe and htslib reads its other end; comp
 missing end are told by the stream, as for text.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Self
 
 import pysam
 
@@ -25,7 +25,7 @@ _PIECE = 1 << 16
 
 
 class BcfReader:
-    """Variants in file order. Reading goes on after a damaged record where the next one can be found.
+    """Variants in file order; a damaged record is the last.
 
     Args:
         stream: Stands at the file's start. It is this reader's from here on, who closes it.
@@ -41,32 +41,29 @@ class BcfReader:
         self._name = stream.name
         if stream.peek(len(MAGIC) + 1)[len(MAGIC) :] not in (b"\x02", b""):
             raise InputError(f"{stream.name}: is BCF version 1 or damaged, expected BCF 2; convert it to VCF")
-        self._number = 0
         self._pump = _Pump(stream)
         self._file = self._open()
         self.header = list(_header_lines(self._file.header))
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Variant:
-        """The next record.
+    def records(self) -> Iterator[Variant]:
+        """All records.
 
         Raises:
             InputError: The compressed data is damaged or ends early.
-            RecordError: The file ends within it, or it is damaged.
+            RecordError: The file ends within a record, or it is damaged.
         """
-        self._number += 1
-        try:
-            with _silent_htslib():
-                return _variant(next(self._file))
-        except StopIteration:
-            self._pump.check()
-            raise
-        except (OSError, ValueError) as error:
-            self._pump.check()
-            problem = "is damaged, or the file ends within it; copy the file again"
-            raise RecordError(self._name, f"record {self._number}", problem) from error
+        for number in itertools.count(1):
+            try:
+                with _silent_htslib():
+                    variant = _variant(next(self._file))
+            except StopIteration:
+                self._pump.check()
+                return
+            except (OSError, ValueError) as error:
+                self._pump.check()
+                problem = "is damaged, or the file ends within it; copy the file again"
+                raise RecordError(self._name, f"record {number}", problem) from error
+            yield variant
 
     def close(self) -> None:
         """Let go of the file; the stream is closed as soon as nobody waits for its bytes."""

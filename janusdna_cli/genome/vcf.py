@@ -17,21 +17,26 @@ __all__ = ["Variant", "VariantReader"]
 
 
 class VariantReader:
-    """Variants in file order. Reading goes on after a `RecordError`, with the record that follows.
+    """Variants in file order; a record that cannot be read is the last.
 
     Attributes:
         name: The file as messages name it.
         reference: What the header's `##reference=` names, without `file://`; None without one.
+        contig_lengths: Bases of each contig whose length the header's `##contig` lines tell.
     """
 
     def __init__(self, stream: InputStream) -> None:
         self.name = stream.name
-        self._records: bcf.BcfReader | _TextReader
+        self._file: bcf.BcfReader | InputStream = stream
         if stream.peek(len(bcf.MAGIC)) == bcf.MAGIC:
-            self._records = bcf.BcfReader(stream)
+            self._file = bcf.BcfReader(stream)
+            header, self._records = self._file.header, self._file.records()
         else:
-            self._records = _TextReader(stream)
-        self.reference = vcf_text.reference_of(self._records.header)
+            lines = stream.lines()
+            header = vcf_text.read_header(lines, stream.name)
+            self._records = vcf_text.read_records(lines, header, stream.name)
+        self.reference = vcf_text.reference_of(header)
+        self.contig_lengths = vcf_text.contig_lengths(header)
 
     @classmethod
     def open(cls, source: str) -> Self:
@@ -60,7 +65,7 @@ class VariantReader:
 
     def close(self) -> None:
         """Close the file; stdin stays open."""
-        self._records.close()
+        self._file.close()
 
     def __iter__(self) -> Self:
         return self
@@ -72,26 +77,3 @@ class VariantReader:
             RecordError: It cannot be read.
         """
         return next(self._records)
-
-
-class _TextReader:
-    """The same of a text VCF, as `bcf.BcfReader` of a BCF."""
-
-    def __init__(self, stream: InputStream) -> None:
-        self._stream = stream
-        self._lines = stream.lines()
-        self.header = vcf_text.read_header(self._lines, stream.name)
-        self._columns = self.header[-1].count(b"\t") + 1
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Variant:
-        for number, line in self._lines:
-            variant = vcf_text.parse_record(line, self._columns, f"line {number}", self._stream.name)
-            if variant is not None:
-                return variant
-        raise StopIteration
-
-    def close(self) -> None:
-        self._stream.close()

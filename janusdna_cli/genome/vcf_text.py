@@ -5,18 +5,21 @@ Of a record only its first five columns are looked at: whatever is wrong behind 
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.genome.streams import decode, excerpt
 from janusdna_cli.genome.variant import Variant
 
-__all__ = ["parse_record", "read_header", "reference_of"]
+__all__ = ["contig_lengths", "read_header", "read_records", "reference_of"]
 
 _FORMAT = b"##fileformat"
 _COLUMNS = b"#CHROM\t"
 _FIXED_COLUMNS = 8
 _REFERENCE = b"##reference="
+_CONTIG = b"##contig=<"
+# A key and its value, which may be quoted and then hold commas.
+_PAIR = re.compile(rb'([^,=<]+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
 _POSITION = re.compile(rb"-?[0-9]{1,18}")
 
 _log = logging.getLogger("janusdna")
@@ -56,22 +59,37 @@ def reference_of(header: list[bytes]) -> str | None:
     return None
 
 
-def parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | None:
-    """Read one line of the body.
+def contig_lengths(header: Iterable[bytes]) -> dict[str, int]:
+    """Bases of each contig whose `##contig` line gives a length."""
+    lengths: dict[str, int] = {}
+    for line in header:
+        if line.startswith(_CONTIG):
+            fields = dict(_PAIR.findall(line.removeprefix(_CONTIG)))
+            if b"ID" in fields and fields.get(b"length", b"").isdigit():
+                lengths[decode(fields[b"ID"])] = int(fields[b"length"])
+    return lengths
+
+
+def read_records(lines: Iterator[tuple[int, bytes]], header: list[bytes], name: str) -> Iterator[Variant]:
+    """Read what follows the header; blank lines and comments are no records.
 
     Args:
-        line: The line with its line end.
-        columns: How many the `#CHROM` line names.
-        place: Where it stands, for messages.
+        lines: The file's lines with their 1-based numbers, from the first record on.
+        header: The header's lines.
         name: The file, for messages.
-
-    Returns:
-        The variant; None for blank lines and comments.
 
     Raises:
         RecordError: CHROM, POS, ID, REF and ALT cannot be told apart, POS is no integer, or the file ends
-            within the line.
+            within a line.
     """
+    columns = header[-1].count(b"\t") + 1
+    for number, line in lines:
+        variant = _parse_record(line, columns, f"line {number}", name)
+        if variant is not None:
+            yield variant
+
+
+def _parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | None:
     fields = line.rstrip(b"\r\n").split(b"\t", 5)
     if len(fields) < 5:
         if line.isspace() or line.startswith(b"#"):
