@@ -7,10 +7,16 @@ from enum import StrEnum
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
 
-__all__ = ["Allele", "Status", "classify_alt", "normalise", "resolve"]
+__all__ = ["Allele", "Status", "classify_alt", "is_exchanged", "normalise", "resolve"]
 
 _BASES = re.compile(r"[ACGT]+", re.IGNORECASE)
 _FIRST_PIECE = 64
+
+# The bases that a letter of the reference which is none itself may be.
+_STANDS_FOR = {b"R": b"AG", b"Y": b"CT", b"S": b"CG", b"W": b"AT", b"K": b"GT", b"M": b"AC"}
+_STANDS_FOR |= {b"B": b"CGT", b"D": b"AGT", b"H": b"ACT", b"V": b"ACG"}
+_STANDS_FOR |= dict.fromkeys((b"N", b"X", b"-"), b"ACGT")
+_AGREE = frozenset((base, code[0]) for code, bases in _STANDS_FOR.items() for base in bases)
 
 
 class Status(StrEnum):
@@ -88,7 +94,9 @@ def resolve(reference: Reference, variant: Variant, alt: str) -> Allele | Status
         alt: One of its ALTs; "." for a record without.
 
     Returns:
-        The normalised allele, or why there is none.
+        The normalised allele, or why there is none. Where the reference has an ambiguity code, REF may be any
+        of the bases that it stands for (VCF 4.3, section 1.6.1, asks for the first by alphabet): an allele
+        that replaces one is `non_acgt`, one beside it is like any other.
     """
     kind = classify_alt(alt)
     if kind not in (Status.ok, Status.non_acgt):
@@ -102,10 +110,36 @@ def resolve(reference: Reference, variant: Variant, alt: str) -> Allele | Status
         return Status.out_of_contig
     if kind is Status.non_acgt or not _BASES.fullmatch(variant.ref):
         return Status.non_acgt
-    ref = variant.ref.upper().encode()
-    if reference.fetch(contig, start, end) != ref:
+    ref, there = variant.ref.upper().encode(), reference.fetch(contig, start, end)
+    if not _agree(ref, there):
         return Status.ref_mismatch
-    return normalise(reference, contig, start, ref, alt.upper().encode())
+    allele = normalise(reference, contig, start, ref, alt.upper().encode())
+    # What the model would read as REF is unknown where the FASTA has an ambiguity code, and ALT is not.
+    if ref != there and reference.fetch(contig, allele.start, allele.end) != allele.ref:
+        return Status.non_acgt
+    return allele
+
+
+def is_exchanged(reference: Reference, variant: Variant) -> bool:
+    """Whether the reference has one of a record's ALTs at its place, as where REF and ALT were exchanged.
+
+    Args:
+        reference: The genome.
+        variant: A record whose REF lies within a contig of it.
+    """
+    contig, start = reference.find(variant.chrom), variant.pos - 1
+    if contig is None:
+        return False
+    rest = reference.lengths[contig] - start
+    alts = [alt.upper().encode() for alt in variant.alts if _BASES.fullmatch(alt) and len(alt) <= rest]
+    return any(reference.fetch(contig, start, start + len(alt)) == alt for alt in alts)
+
+
+def _agree(ref: bytes, there: bytes) -> bool:
+    """Whether each base of REF is the reference's, or one that its ambiguity code stands for."""
+    return ref == there or all(
+        base == letter or (base, letter) in _AGREE for base, letter in zip(ref, there, strict=True)
+    )
 
 
 def normalise(reference: Reference, contig: str, start: int, ref: bytes, alt: bytes) -> Allele:

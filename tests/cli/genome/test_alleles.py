@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from janusdna_cli.genome.alleles import Allele, Status, classify_alt, normalise, resolve
+from janusdna_cli.genome.alleles import Allele, Status, classify_alt, is_exchanged, normalise, resolve
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.vcf import Variant, VariantReader
 
@@ -29,7 +29,9 @@ def homopolymer(length: int) -> str:
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reference]:
     path = tmp_path_factory.mktemp("genome") / "x.fa"
     long = "G" + "A" * 5000 + "C" + "TCAG" * 1000 + "T"
-    path.write_text(f">chr1\n{REPEATS}\n>start\nAAAAACG\n>tandem\nCACACACG\n>long\n{long}\n>MT\nGATTACA\n")
+    path.write_text(
+        f">chr1\n{REPEATS}\n>start\nAAAAACG\n>tandem\nCACACACG\n>long\n{long}\n>MT\nGATTACA\n>codes\nACRTTGCA\n"
+    )
     with Reference.open(path) as opened:
         yield opened
 
@@ -151,7 +153,20 @@ def test_kinds_of_alt(status: Status, alts: list[str]) -> None:
         ("chr1", 8, ".", "A", Status.non_acgt),
         ("chr1", 8, "", "A", Status.non_acgt),
         ("chr1", 8, "G,A", "T", Status.non_acgt),
-        ("chr1", 36, "A", "G", Status.ref_mismatch),
+        # Of an ambiguity code REF may be any base; what replaces it would be compared with an unknown base.
+        ("chr1", 36, "A", "G", Status.non_acgt),
+        ("codes", 3, "A", "T", Status.non_acgt),
+        ("codes", 3, "g", "t", Status.non_acgt),
+        ("codes", 3, "C", "T", Status.ref_mismatch),
+        ("codes", 3, "T", "A", Status.ref_mismatch),
+        ("codes", 2, "CAT", "TAG", Status.non_acgt),
+        ("codes", 2, "CCT", "TCG", Status.ref_mismatch),
+        ("codes", 3, "AT", "A", Allele("codes", 3, b"T", b"")),
+        ("codes", 3, "GT", "GC", Allele("codes", 3, b"T", b"C")),
+        ("codes", 3, "A", "AC", Allele("codes", 3, b"", b"C")),
+        ("codes", 2, "CA", "C", Status.non_acgt),
+        ("codes", 3, "A", "R", Status.non_acgt),
+        ("codes", 3, "R", "T", Status.non_acgt),
         # Never swapped: ALT is what the reference has.
         ("chr1", 8, "T", "G", Status.ref_mismatch),
         ("chr1", 8, "GA", "G", Status.ref_mismatch),
@@ -161,6 +176,65 @@ def test_resolving(
     reference: Reference, chrom: str, pos: int, ref: str, alt: str, expected: Allele | Status
 ) -> None:
     assert resolve(reference, Variant(chrom, pos, None, ref, (alt,)), alt) == expected
+
+
+CODES = {
+    **{"R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC"},
+    **{"B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT", "X": "ACGT", "-": "ACGT"},
+    **{"A": "A", "C": "C", "G": "G", "T": "T"},
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("ref", "ACGT")
+def test_a_reference_base_is_one_of_those_its_code_stands_for(code: str, ref: str) -> None:
+    alt = "ACGT"["ACGT".index(ref) - 1]
+    found = resolve(Contig(f"GG{code}GG".encode()), Variant("c", 3, None, ref, (alt,)), alt)
+    if code == ref:
+        assert found == Allele("c", 2, ref.encode(), alt.encode())
+    else:
+        assert found is (Status.non_acgt if ref in CODES[code] else Status.ref_mismatch)
+
+
+@given(st.data())
+def test_an_allele_beside_ambiguity_codes_makes_the_haplotype_that_its_record_means(
+    data: st.DataObject,
+) -> None:
+    letters = data.draw(st.text("AACCRYMN", min_size=1, max_size=20))
+    meant = "".join(data.draw(st.sampled_from(CODES[letter])) for letter in letters)
+    start = data.draw(st.integers(0, len(letters) - 1))
+    end = data.draw(st.integers(start + 1, min(len(letters), start + 5)))
+    alt = data.draw(st.text("AC", min_size=1, max_size=5))
+    found = resolve(Contig(letters.encode()), Variant("c", start + 1, None, meant[start:end], (alt,)), alt)
+    if isinstance(found, Status):
+        assert found is Status.non_acgt
+        assert letters[start:end] != meant[start:end]
+    else:
+        assert letters[found.start : found.end] == found.ref.decode()
+        haplotype = apply(meant.encode(), found.start, found.ref, found.alt)
+        assert haplotype == apply(meant.encode(), start, meant[start:end].encode(), alt.encode())
+
+
+@pytest.mark.parametrize(
+    ("pos", "ref", "alts", "exchanged"),
+    [
+        (8, "T", ("G",), True),
+        (8, "t", ("g",), True),
+        (8, "T", ("C", "G"), True),
+        (8, "TC", ("GT",), True),
+        (8, "T", ("GTCA",), True),
+        (8, "T", ("C",), False),
+        (8, "T", ("<DEL>", "*", "", "N"), False),
+        (8, "T", (), False),
+        # To the contig's end and beyond.
+        (39, "T", ("CG",), True),
+        (39, "T", ("CGT",), False),
+    ],
+)
+def test_alleles_that_were_exchanged(
+    reference: Reference, pos: int, ref: str, alts: tuple[str, ...], exchanged: bool
+) -> None:
+    assert is_exchanged(reference, Variant("1", pos, None, ref, alts)) is exchanged
 
 
 def apply(bases: bytes, start: int, ref: bytes, alt: bytes) -> bytes:
@@ -174,6 +248,9 @@ class Contig(Reference):
     def __init__(self, bases: bytes) -> None:
         self.lengths = {"c": len(bases)}
         self.bases = bases
+
+    def find(self, name: str) -> str:
+        return name
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
         assert 0 <= start <= end <= self.lengths[contig]
