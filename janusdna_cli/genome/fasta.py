@@ -64,6 +64,10 @@ class Reference:
         """The file's own name for a contig that another file names; None when it has none."""
         return self._names.find(name)
 
+    def hint(self, name: str) -> str | None:
+        """What to do about a name that is not found, where a contig's name is like it."""
+        return self._names.hint(name)
+
     def fetch(self, contig: str, start: int, end: int) -> bytes:
         """The bases of [start, end), 0-based, in upper case.
 

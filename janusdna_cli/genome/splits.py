@@ -8,6 +8,7 @@ from pathlib import Path
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.contigs import ContigNames
+from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window
 
 __all__ = ["SPLITS", "Splits", "hold_out_blocks", "hold_out_contigs", "read_splits", "write_splits"]
@@ -35,7 +36,7 @@ def read_splits(source: str, lengths: Mapping[str, int], fasta: str) -> Splits:
         InputError: The file cannot be read or has no interval.
         RecordError: A line is no interval of one of these contigs.
     """
-    name = "stdin" if source == "-" else source
+    name = input_name(source)
     splits: Splits = {split: [] for split in SPLITS}
     names = ContigNames(lengths)
     for region in read_regions(source):
@@ -56,7 +57,8 @@ def _problem(region: Region, contig: str | None, lengths: Mapping[str, int], fas
         found = "no column 4" if region.name is None else f"{region.name!r} in column 4"
         return f"found {found}, expected train, valid or test"
     if contig is None:
-        return f"{region.chrom} is no contig of {fasta}; {other}"
+        hint = ContigNames(lengths).hint(region.chrom)
+        return f"{region.chrom} is no contig of {fasta}" + (f", {hint}" if hint else f"; {other}")
     if not 0 <= region.start <= region.end <= lengths[contig]:
         place = f"{region.chrom}:{region.start}-{region.end}"
         return f"{place} reaches outside the contig's {lengths[contig]:,} bases; {other}"

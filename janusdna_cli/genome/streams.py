@@ -25,6 +25,7 @@ __all__ = [
     "InputStream",
     "decode",
     "excerpt",
+    "input_name",
     "is_bgzf",
     "is_gzip",
     "lacks_bgzf_end",
@@ -60,7 +61,7 @@ class InputStream:
     """
 
     def __init__(self, source: str) -> None:
-        self.name = "stdin" if source == "-" else source
+        self.name = input_name(source)
         with ExitStack() as opened:
             raw = _stdin() if source == "-" else opened.enter_context(open_file(source))
             with _damage_told(self.name):
@@ -116,6 +117,11 @@ class InputStream:
     def _note_end(self) -> None:
         if self._lacks_end:
             _log.warning(LACKS_END, self.name)
+
+
+def input_name(source: str) -> str:
+    """A source as messages name it."""
+    return "stdin" if source == "-" else source
 
 
 def open_file(path: str) -> io.BufferedReader:

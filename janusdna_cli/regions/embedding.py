@@ -18,8 +18,10 @@ import numpy as np
 
 from janusdna import MIN_LENGTH, tokens
 from janusdna_cli.errors import RecordError
+from janusdna_cli.genome.agreement import NamesSeen
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window, covering_windows
 from janusdna_cli.outputs.destinations import check_destination
 from janusdna_cli.outputs.formats import Format, table_format
@@ -163,8 +165,10 @@ class _Embedding:
         return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
 
     def _parts(self, origin: Provenance) -> Iterator[_Part]:
+        source = self.settings.regions or self.settings.fasta
+        names = NamesSeen(input_name(source), "regions", self.reference)
         for region in self.regions:
-            contig = self.reference.find(region.chrom)
+            contig = names.find(region.chrom)
             status = self._status(region, contig)
             if contig is None or status is not RegionStatus.ok:
                 yield _Part(region, status)
@@ -174,6 +178,7 @@ class _Embedding:
             length = self.reference.lengths[contig]
             for window, begin, stop in covering_windows(contig, start, end, self.window, length):
                 yield _Part(region, status, window, begin, stop, stop == end)
+        names.warn()
 
     def _status(self, region: Region, contig: str | None) -> RegionStatus:
         if contig is None:

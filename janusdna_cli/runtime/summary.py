@@ -37,10 +37,12 @@ class Summary:
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     def finish(self, windows: int, bases: int) -> Self:
-        """Take the time and what was read, and say it in one line."""
+        """Take the time and what was read, and say it in one line: a warning where no row is ok."""
         self.windows, self.bases = windows, bases
         self.seconds = time.monotonic() - self._started
-        logger.info(
-            format_summary(self.counts, self.windows, self.bases, self.seconds, self.output, unit=self.unit)
+        nothing = bool(self.counts) and not self.counts["ok"]
+        logger.log(
+            logging.WARNING if nothing else logging.INFO,
+            format_summary(self.counts, self.windows, self.bases, self.seconds, self.output, unit=self.unit),
         )
         return self

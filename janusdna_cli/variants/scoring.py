@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.agreement import warn_of_lengths
 from janusdna_cli.genome.alleles import Status
 from janusdna_cli.genome.fasta import Reference
-from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.outputs.destinations import check_destination
@@ -58,6 +58,7 @@ def score_variants(settings: ScoreSettings) -> Summary:
         VariantReader.open(settings.vcf) as records,
         Reference.open(_reference_path(settings, records)) as reference,
     ):
+        warn_of_lengths(records.name, records.contig_lengths, reference)
         return _Scoring(settings, reference).run(records, output, form)
 
 
@@ -110,11 +111,11 @@ class _Scoring:
         self.window = window_size(settings, self.model)
         self.strands = BOTH_STRANDS if settings.both_strands else FORWARD
 
-    def run(self, records: Iterable[Variant], output: str, form: Format) -> Summary:
+    def run(self, records: VariantReader, output: str, form: Format) -> Summary:
         settings, summary = self.settings, Summary(output, "alleles")
         origin = Provenance(settings, self.model, self.reference, self.window, is_kept=form is Format.parquet)
         planned = plan_alleles(
-            records, self.reference, self.window, context=settings.context, vcf=settings.vcf
+            records, self.reference, self.window, context=settings.context, vcf=records.name
         )
         with (
             origin,

@@ -65,6 +65,10 @@ def test_every_writing_of_a_bed_is_read_in_its_order(tmp_path: Path, way: str) -
             "chr7 is no contig of g.fa; the intervals are probably of another assembly than g.fa",
         ),
         (
+            "chr01\t0\t400\ttrain",
+            "chr01 is no contig of g.fa, but 'chr1' is: write names the same way in both files",
+        ),
+        (
             "2\t100\t501\ttrain",
             "2:100-501 reaches outside the contig's 500 bases; "
             "the intervals are probably of another assembly than g.fa",

@@ -147,6 +147,34 @@ def test_every_status(work, contig, pool):
     assert (table.loc[table["status"] != "ok", "n_bases"] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("there", "asked", "hint"),
+    [
+        ("c", '"c"', "'\"c\"' is not in it, but 'c' is: write names the same way in both files"),
+        (
+            "NC_000017.11",
+            "NC_000017.10",
+            "'NC_000017.10' is not in it, but 'NC_000017.11' is: another version",
+        ),
+        ("c", "d", "'d' is not in it, it has names like 'c'"),
+    ],
+)
+def test_regions_of_which_no_name_is_known_are_a_warning_to_the_quiet_too(work, contig, there, asked, hint):
+    fasta, bed = work.fasta(**{there: contig}), work.bed(f"{asked} 0 9", f"{asked} 9 20")
+    result = work.run("embed", fasta, bed, "-m", work.model, "--quiet", "-o", "x.tsv")
+    assert (result.exit_code, result.stdout) == (0, "")
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith(
+        f"janusdna: warning: {bed}: 2 of its 2 regions lie on no contig of {fasta}: {hint}"
+    )
+    assert lines[1].startswith("janusdna: warning: 2 regions: 2 no_contig; ")
+    assert len(lines) == 2
+    known = work.run(
+        "embed", fasta, work.bed(f"{there} 0 9", "d 0 9"), "-m", work.model, "--quiet", "-o", "y.tsv"
+    )
+    assert (known.exit_code, known.stderr) == (0, "")
+
+
 def test_order_and_duplicates_of_the_bed_are_kept(work, contig):
     lines = [f"c {number * 53 % 200} {number * 53 % 200 + 30} r{number}" for number in range(40)]
     lines += lines[:5]

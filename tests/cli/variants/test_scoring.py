@@ -1,5 +1,7 @@
 """Scores against plain full readings of both haplotypes, written down from their definitions."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -378,7 +380,7 @@ def test_an_allele_may_be_a_quarter_of_the_window(work, bases):
 
 def test_another_assembly_is_told_before_the_work(work, bases, monkeypatch):
     contig = bases(300, seed=20)
-    wrong = [f"c {pos} . {other(contig[pos - 1])} {contig[pos - 1]}" for pos in range(1, 61)]
+    wrong = [f"c {pos} . {other(contig[pos - 1])} {other(contig[pos - 1], 2)}" for pos in range(1, 61)]
     right = [f"c {pos} . {contig[pos - 1]} {other(contig[pos - 1])}" for pos in range(1, 61)]
     fasta = work.fasta(c=contig)
     vcf = work.vcf(*wrong, *right[:59])
@@ -412,6 +414,34 @@ def test_contig_names_match_and_the_file_keeps_its_own(work, bases, in_fasta, in
     vcf = work.vcf(f"{in_vcf} 50 . {contig[49]} {other(contig[49])}")
     table = work.score(vcf, "-f", work.fasta(**{in_fasta: contig}))
     assert table[["chrom", "status"]].to_numpy().tolist() == [[in_vcf, "ok"]]
+
+
+def test_what_a_vcf_and_the_fasta_do_not_agree_on_is_said_once_and_to_the_quiet_too(work, bases):
+    contig = bases(1000, seed=23)
+    meta = "##contig=<ID=MT,length=999>\n##contig=<ID=HLA,length=5>\n"
+    records = [
+        f"{name} 50 . {contig[49]} {other(contig[49])}" for name in ("MT", "MT", "chrMT", "chr07", "x")
+    ]
+    vcf, fasta = work.vcf(*records, meta=meta), work.fasta(chrM=contig, chr7=contig)
+    options = ["-f", fasta, "-m", work.model, "-w", 64, "--quiet", "-o", "-"]
+    result = work.run("score-variants", "-", *options, stdin=Path(vcf).read_bytes())
+    assert [line.split("\t")[5] for line in result.stdout.splitlines()[1:]] == ["ok"] * 3 + ["no_contig"] * 2
+    assert result.stderr.splitlines() == [
+        f"janusdna: warning: stdin: MT has 999 bases by its header and 1,000 in {fasta}: "
+        "was it called on another assembly?",
+        f"janusdna: warning: stdin: 2 of its 5 records lie on no contig of {fasta}: 'chr07' is not in it, "
+        "but 'chr7' is: write names the same way in both files",
+    ]
+
+
+def test_a_table_without_a_score_does_not_pass_in_silence(work, bases):
+    contig = bases(100, seed=24)
+    options = ["-f", work.fasta(c=contig), "-m", work.model, "--quiet", "-o", "x.tsv", "--overwrite"]
+    result = work.run("score-variants", work.vcf(*(f"c {pos} . N <DEL>" for pos in (1, 2, 3))), *options)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (0, 1)
+    assert result.stderr.startswith("janusdna: warning: 3 alleles: 3 symbolic; ")
+    for quiet in (work.vcf(), work.vcf("c 1 . N <DEL>", f"c 9 . {contig[8]} {other(contig[8])}")):
+        assert work.run("score-variants", quiet, *options).stderr == ""
 
 
 def test_names_of_letters_of_chr_are_not_stripped(work, bases):
