@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from janusdna import tokens
-from janusdna.nn.edits import Edit
+from janusdna.reader import Edit
 from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer, own_logp
 from janusdna_cli.reading.requests import Haplotype, Request
 

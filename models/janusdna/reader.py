@@ -27,6 +27,7 @@ from janusdna.ops.backends import Kernels, choose_kernels, has_amx
 from janusdna.reference_checkpoint import read_reference
 
 __all__ = [
+    "Edit",
     "Model",
     "ModelInfo",
     "Reading",

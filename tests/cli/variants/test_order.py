@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.variants import order as order_module
 from janusdna_cli.variants.order import InputOrder
 
 Rows = list[tuple[Any, tuple[str, int] | None]]
@@ -63,6 +64,19 @@ def test_thousands_of_rows_in_shuffled_groups():
         came_out += ready(order)
     expected = [(f"row {n}", None if group is None else n * 2) for n, group in enumerate(groups)]
     assert came_out == expected
+
+
+@pytest.mark.parametrize("query", [order_module._BY_GROUP, order_module._FROM_HERE_ON])
+def test_rows_are_neither_searched_for_nor_sorted(query):
+    """Else what is done before the first group grows as the square of the rows, or keeps them all in memory."""
+    with InputOrder() as order:
+        order.add((number, ("1", number % 7)) for number in range(100))
+        values = (0, 10) if "?" in query else ()
+        steps = [step for *_, step in order._database.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    assert steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or "AUTOMATIC" in step]
+    for step in steps:
+        assert "USING INDEX by_group" in step or "USING INTEGER PRIMARY KEY" in step
 
 
 def test_any_object_is_an_answer():
