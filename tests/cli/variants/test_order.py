@@ -68,7 +68,7 @@ def test_thousands_of_rows_in_shuffled_groups():
 
 @pytest.mark.parametrize("query", [order_module._BY_GROUP, order_module._FROM_HERE_ON])
 def test_rows_are_neither_searched_for_nor_sorted(query):
-    """Else what is done before the first group grows as the square of the rows, or keeps them all in memory."""
+    """Else the work before the first group grows as the square of the rows, or keeps them in memory."""
     with InputOrder() as order:
         order.add((number, ("1", number % 7)) for number in range(100))
         values = (0, 10) if "?" in query else ()
