@@ -25,6 +25,8 @@ COMMANDS = [
     ["models", "list"],
     ["models", "convert"],
     ["models", "info"],
+    ["models", "pull"],
+    ["models", "verify"],
     ["demo"],
     ["doctor"],
 ]
