@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import uuid
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -77,14 +76,12 @@ def open_indexed(path: str) -> tuple[RandomAccess, Records]:
     Raises:
         InputError: The file is no FASTA, or cannot be read at any place.
     """
-    with ExitStack() as opened:
-        file = opened.enter_context(open_regular(path, "FASTA"))
+    with open_regular(path, "FASTA") as file:
         compressed = _is_compressed(path, file)
         index = _find(path, file, compressed) or _build(path, file, compressed)
         if compressed and lacks_bgzf_end(file):
             _log.warning(LACKS_END, path)
-        opened.pop_all()
-        return RandomAccess(file, index.blocks), index.records
+        return RandomAccess(file.fileno(), index.blocks), index.records
 
 
 def cache_stem(path: str) -> Path:
@@ -145,7 +142,7 @@ def _load(files: _Files, path: str, file: BinaryIO) -> _Index | None:
 def _check(path: str, file: BinaryIO, index: _Index, digest: str) -> bool:
     """Whether an index describes all of a file that can be read; once for each state of both."""
     try:
-        fits = describes(index.records, RandomAccess(file, index.blocks))
+        fits = describes(index.records, RandomAccess(file.fileno(), index.blocks))
     except OSError as error:
         _log.warning("%s: %s; what its index says is not checked", path, error)
         return True
@@ -178,7 +175,7 @@ def _note_checked(path: str, digest: str) -> None:
 
 def _build(path: str, file: BinaryIO, compressed: bool) -> _Index:
     blocks = Blocks.walk(path, file) if compressed else None
-    index = _Index(read_layout(path, RandomAccess(file, blocks)), blocks)
+    index = _Index(read_layout(path, RandomAccess(file.fileno(), blocks)), blocks)
     stem = cache_stem(path)
     for place in (path, stem):
         files = _Files.at(place, compressed)

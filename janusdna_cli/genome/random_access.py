@@ -2,12 +2,13 @@
 
 import io
 import os
+import weakref
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Self
 
 from janusdna_cli.genome.bgzf import Blocks
 from janusdna_cli.genome.streams import CUT_OFF
@@ -26,19 +27,22 @@ _BUFFER = 1 << 18
 class RandomAccess:
     """A file's bytes, decompressed; one thread at a time, others have `another`.
 
+    It is closed by `close`, or when nobody holds it any more.
+
     Args:
-        file: Opened for reading bytes; closed with this.
+        descriptor: Of a file that is open for reading; this has one of its own.
         blocks: Those of a bgzip file; None for a plain one.
 
     Attributes:
         size: Bytes, decompressed.
     """
 
-    def __init__(self, file: BinaryIO, blocks: Blocks | None) -> None:
-        self.size: int = os.fstat(file.fileno()).st_size if blocks is None else blocks.in_text[-1]
-        self._file = file
+    def __init__(self, descriptor: int, blocks: Blocks | None) -> None:
+        self.size: int = os.fstat(descriptor).st_size if blocks is None else blocks.in_text[-1]
+        self._descriptor = os.dup(descriptor)
         self._blocks = blocks
-        self._block = lru_cache(_KEPT_BLOCKS)(self._decompress)
+        self._close = weakref.finalize(self, os.close, self._descriptor)
+        self._block = lru_cache(_KEPT_BLOCKS)(partial(_decompress, self._descriptor, blocks))
 
     def __enter__(self) -> Self:
         return self
@@ -50,12 +54,13 @@ class RandomAccess:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._close()
+        self._descriptor = -1
         self._block.cache_clear()
 
     def another(self) -> "RandomAccess":
         """The same file, also where another has taken its name, for another thread."""
-        return RandomAccess(os.fdopen(os.dup(self._file.fileno()), "rb"), self._blocks)
+        return RandomAccess(self._descriptor, self._blocks)
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes [start, end).
@@ -64,7 +69,7 @@ class RandomAccess:
             OSError: There are not so many, or they are damaged; the message says what to do.
         """
         if self._blocks is None:
-            data = os.pread(self._file.fileno(), end - start, start)
+            data = os.pread(self._descriptor, end - start, start)
         else:
             data = b"".join(self._pieces(self._blocks, start, end))
         if len(data) != end - start:
@@ -84,21 +89,22 @@ class RandomAccess:
             start += len(piece)
             number += 1
 
-    def _decompress(self, number: int) -> bytes:
-        assert self._blocks is not None
-        start, end = self._blocks.in_file[number : number + 2]
-        data = os.pread(self._file.fileno(), end - start, start)
-        if len(data) != end - start:
-            raise OSError(CUT_OFF)
-        try:
-            text = zlib.decompress(data, _GZIP)
-        except zlib.error as error:
-            raise OSError(f"the compressed data is damaged ({error}); copy the file again") from error
-        expected = self._blocks.in_text[number + 1] - self._blocks.in_text[number]
-        if len(text) != expected:
-            found = f"a block of {len(text):,} bytes, expected {expected:,}"
-            raise OSError(f"the compressed data is damaged ({found}); copy the file again")
-        return text
+
+def _decompress(descriptor: int, blocks: Blocks | None, number: int) -> bytes:
+    assert blocks is not None
+    start, end = blocks.in_file[number : number + 2]
+    data = os.pread(descriptor, end - start, start)
+    if len(data) != end - start:
+        raise OSError(CUT_OFF)
+    try:
+        text = zlib.decompress(data, _GZIP)
+    except zlib.error as error:
+        raise OSError(f"the compressed data is damaged ({error}); copy the file again") from error
+    expected = blocks.in_text[number + 1] - blocks.in_text[number]
+    if len(text) != expected:
+        found = f"a block of {len(text):,} bytes, expected {expected:,}"
+        raise OSError(f"the compressed data is damaged ({found}); copy the file again")
+    return text
 
 
 class _Stream(io.RawIOBase):

@@ -2,8 +2,8 @@
 
     0 [CLS]  1 [SEP]  2 [BOS]  3 [MASK]  4 [PAD]  5 [RESERVED]  6 [UNK]  7 A  8 C  9 G  10 T  11 N
 
-Case is ignored. N and every other IUPAC code that is not A, C, G or T is fed as [PAD], as in
-pretraining.
+Case is ignored. U, as RNA has it, is T. N and every other IUPAC code that is not A, C, G or T is fed as
+[PAD], as in pretraining.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ MASK, PAD = TOKENS.index("[MASK]"), TOKENS.index("[PAD]")
 A, C, G, T = (TOKENS.index(base) for base in "ACGT")
 ACGT = slice(A, T + 1)
 
-_IUPAC_NOT_ACGT = b"NRYSWKMBDHVU"
+_IUPAC_NOT_ACGT = b"NRYSWKMBDHV"
 _INVALID = 255
 
 
 def _encoding_table() -> npt.NDArray[np.uint8]:
     table = np.full(256, _INVALID, dtype=np.uint8)
-    for letters, tokens in ((b"ACGT", (A, C, G, T)), (_IUPAC_NOT_ACGT, (PAD,) * len(_IUPAC_NOT_ACGT))):
+    for letters, tokens in ((b"ACGTU", (A, C, G, T, T)), (_IUPAC_NOT_ACGT, (PAD,) * len(_IUPAC_NOT_ACGT))):
         for letter, token in zip(letters, tokens, strict=True):
             table[letter] = table[ord(chr(letter).lower())] = token
     table[list(b"Xx-")] = PAD

@@ -9,6 +9,10 @@ def test_ids() -> None:
     assert tokens.encode(b"acgtn").tolist() == [7, 8, 9, 10, 4]
 
 
+def test_rna_is_read_as_its_dna() -> None:
+    assert tokens.encode("ACGUacgu").tolist() == tokens.encode("ACGTACGT").tolist()
+
+
 @pytest.mark.parametrize("code", "RYSWKMBDHVN")
 def test_iupac_codes_are_no_bases(code: str) -> None:
     assert tokens.encode(code + code.lower()).tolist() == [tokens.PAD] * 2

@@ -20,7 +20,7 @@ from janusdna_cli.genome.windows import Window
 from janusdna_cli.training import corpus as corpus_module
 from janusdna_cli.training.corpus import Corpus, CorpusSettings, Sample, shuffled
 
-IDS = {"A": 7, "C": 8, "G": 9, "T": 10}
+IDS = {"A": 7, "C": 8, "G": 9, "T": 10, "U": 10}
 PAD = 4
 LENGTHS = {"chr1": 400, "chr2": 230, "chr3": 37}
 
@@ -322,7 +322,7 @@ def test_iupac_codes_are_padding_in_either_case(tmp_path: Path) -> None:
     found = Corpus(fasta, [Window("a", 0, len(bases))], how).draw(0).ids.tolist()
     assert found == encoded(bases)
     assert found[:5] == [7, 8, 9, 10, PAD]
-    assert found.count(PAD) == len(bases) - 8
+    assert found.count(PAD) == len(bases) - 10
 
 
 def test_nothing_is_kept_of_a_genome_but_its_intervals() -> None:
