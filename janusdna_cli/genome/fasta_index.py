@@ -166,9 +166,7 @@ def _note_checked(path: str, digest: str) -> None:
     mark = _mark(path)
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        aside = mark.with_name(f".{uuid.uuid4().hex}")
-        aside.write_text(digest)
-        aside.replace(mark)
+        mark.write_text(digest)
     except OSError as error:
         _log.debug("%s: %s", mark, error)
 
