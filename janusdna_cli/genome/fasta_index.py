@@ -31,6 +31,8 @@ from janusdna_cli.genome.streams import (
 
 __all__ = ["cache_stem", "open_indexed"]
 
+_NAME = 50
+
 _log = logging.getLogger("janusdna")
 
 
@@ -66,8 +68,9 @@ class _Index:
     blocks: Blocks | None
 
 
-# Of files beside which and in whose cache nothing can be written: a process reads them through once.
+# What no cache could be written for is kept as long as the process: it reads a file through once.
 _unwritten: dict[Path, _Index] = {}
+_unmarked: dict[Path, str] = {}
 
 
 def open_indexed(path: str) -> tuple[RandomAccess, Records]:
@@ -89,7 +92,8 @@ def cache_stem(path: str) -> Path:
     file = Path(path).resolve()
     status = file.stat()
     state = os.fsencode(f"{file}|{status.st_size}|{status.st_mtime_ns}")
-    return cache_folder() / "fasta" / f"{file.name}.{hashlib.sha256(state).hexdigest()[:16]}"
+    # A name may be as long as the file system lets it be.
+    return cache_folder() / "fasta" / f"{file.name[:_NAME]}.{hashlib.sha256(state).hexdigest()[:16]}"
 
 
 def _is_compressed(path: str, file: BinaryIO) -> bool:
@@ -115,9 +119,16 @@ def _find(path: str, file: BinaryIO, compressed: bool) -> _Index | None:
     for files in (beside, _Files.at(stem, compressed)):
         if index := _load(files, path, file):
             return index
-    if beside.fai.exists():
+    if _exists(beside.fai):
         _log.warning("%s: %s is older or does not fit; indexing again", path, beside.fai.name)
     return None
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # a name too long
+        return False
 
 
 def _load(files: _Files, path: str, file: BinaryIO) -> _Index | None:
@@ -157,7 +168,7 @@ def _mark(path: str) -> Path:
 
 def _is_checked(path: str, digest: str) -> bool:
     try:
-        return _mark(path).read_text() == digest
+        return _unmarked.get(_mark(path)) == digest or _mark(path).read_text() == digest
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -169,6 +180,7 @@ def _note_checked(path: str, digest: str) -> None:
         mark.write_text(digest)
     except OSError as error:
         _log.debug("%s: %s", mark, error)
+        _unmarked[mark] = digest
 
 
 def _build(path: str, file: BinaryIO, compressed: bool) -> _Index:

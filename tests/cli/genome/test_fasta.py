@@ -247,6 +247,14 @@ def test_nowhere_to_write_the_index_costs_a_reading(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_name_as_long_as_can_be(tmp_path: Path, cache: Path) -> None:
+    path = write(tmp_path, name="ä" * 125 + ".fa")  # 253 bytes: no room for a suffix
+    for _ in range(2):
+        with Reference.open(path) as reference:
+            assert reference.md5("MT") == hashlib.md5(b"GATTACA").hexdigest()
+    assert {file.suffix for file in cache.iterdir()} == {".fai", ".checked", ".md5"}
+
+
 def test_a_user_without_a_home_has_a_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")

@@ -178,10 +178,13 @@ def test_two_spellings_of_one_name_are_refused(tmp_path: Path) -> None:
         Reference.open(path)
 
 
+@pytest.mark.parametrize("writable", [True, False])
 def test_an_index_of_another_program_is_checked_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, writable: bool
 ) -> None:
     path = save(tmp_path, fasta(*["\n"] * 4))
+    if not writable:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(path))
     index_by("samtools", path)
     index = Path(f"{path}.fai")
     before = index.stat().st_mtime_ns
