@@ -1,10 +1,13 @@
 """Where things are kept between runs."""
 
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from janusdna import cache
 from janusdna.cache import cache_folder, model_folder
 from janusdna.reader import find_named
 
@@ -17,13 +20,55 @@ def test_the_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert cache_folder() == tmp_path / ".cache" / "janusdna"
 
 
-def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a user without a home has their cache."""
+
     def nowhere() -> Path:
         raise RuntimeError
 
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", nowhere)
-    assert cache_folder() == Path(tempfile.gettempdir()) / "janusdna"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cache._among_temporary_files.cache_clear()
+    yield tmp_path
+    cache._among_temporary_files.cache_clear()
+
+
+def test_a_user_without_a_home(temporary: Path) -> None:
+    folder = cache_folder()
+    assert folder == temporary / f"janusdna-{os.getuid()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    cache._among_temporary_files.cache_clear()  # as the next run
+    assert cache_folder() == folder
+
+
+@pytest.mark.parametrize("planted", ["writable", "link", "file", "another's"])
+def test_what_somebody_else_put_there_is_not_used(
+    temporary: Path, planted: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = temporary / f"janusdna-{os.getuid()}"
+    if planted == "link":
+        (temporary / "elsewhere").mkdir(mode=0o700)
+        place.symlink_to(temporary / "elsewhere")
+    elif planted == "file":
+        place.touch()
+    else:
+        place.mkdir(mode=0o700)
+        if planted == "writable":
+            place.chmod(0o777)
+        else:
+            stranger = os.getuid() + 1
+            place.rename(temporary / f"janusdna-{stranger}")
+            monkeypatch.setattr(os, "getuid", lambda: stranger)
+    folder = cache_folder()
+    assert folder.parent == temporary
+    assert folder.name.startswith("janusdna-")
+    assert folder.name != f"janusdna-{os.getuid()}"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert cache_folder() == folder
+    [record] = caplog.records
+    assert "is not this user's own" in record.getMessage()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "/a", "~", ".hidden", "a b"])

@@ -26,7 +26,8 @@ from janusdna.ops.cpu import norm as norm_cpu
 from janusdna.ops.cpu import scan as scan_cpu
 from janusdna.ops.cpu import swiglu as swiglu_cpu
 from janusdna.ops.cpu.arrays import rows_of
-from janusdna.ops.cpu.math import compiled, sigmoid, silu, softplus
+from janusdna.ops.cpu.compiling import compiled
+from janusdna.ops.cpu.math import sigmoid, silu, softplus
 from janusdna.ops.cpu.simd import LANES, exp2, load, store, sum_of, totals
 
 # Of a value rounded to bfloat16, relative.

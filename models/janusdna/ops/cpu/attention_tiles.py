@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from janusdna.ops.cpu.math import compiled
+from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.simd import LANES, choose, load, spread, store
 
 __all__ = ["KEYS_TOGETHER", "accumulate", "gather_tile", "hide", "multiply", "sight", "span"]

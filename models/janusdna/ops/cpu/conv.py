@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from janusdna.ops.cpu.arrays import flat, is_native
-from janusdna.ops.cpu.math import aligned, compiled, sigmoid, silu
+from janusdna.ops.cpu.compiling import compiled
+from janusdna.ops.cpu.math import aligned, sigmoid, silu
 from janusdna.ops.cpu.simd import LANES, load, spread, store
 from janusdna.ops.cpu.threads import run_in_slices
 

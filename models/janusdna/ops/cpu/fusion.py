@@ -27,7 +27,8 @@ from janusdna.ops.cpu.attention_tiles import (
     sight,
     span,
 )
-from janusdna.ops.cpu.math import aligned, compiled
+from janusdna.ops.cpu.compiling import compiled
+from janusdna.ops.cpu.math import aligned
 from janusdna.ops.cpu.simd import LANES, exp2, load, maximum, spread, store, totals
 from janusdna.ops.cpu.threads import run_in_slices
 

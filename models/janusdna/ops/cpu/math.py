@@ -1,17 +1,16 @@
-"""What the compiled kernels share: how they are compiled, and the activations."""
+"""What the compiled kernels share: aligned buffers and the activations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.simd import LANES, absolute, choose, exp2, maximum, spread
 
-__all__ = ["LOG2E", "aligned", "compiled", "sigmoid", "silu", "softplus"]
+__all__ = ["LOG2E", "aligned", "sigmoid", "silu", "softplus"]
 
 _F = np.float32
 LOG2E = _F(math.log2(math.e))
@@ -19,11 +18,6 @@ LOG2E = _F(math.log2(math.e))
 # log(1 + e) = 2 artanh(s) with s = e / (2 + e) <= 1/3.
 _S3, _S5, _S7, _S9, _S11 = _F(1 / 3), _F(1 / 5), _F(1 / 7), _F(1 / 9), _F(1 / 11)
 _ZERO, _ONE, _TWO = _F(0), _F(1), _F(2)
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile at first use and keep the machine code, in the user's cache where the package is read-only."""
-    return njit(nogil=True, cache=True, error_model="numpy")(function)
 
 
 @compiled

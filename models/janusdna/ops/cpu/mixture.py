@@ -15,7 +15,8 @@ from torch import Tensor
 
 from janusdna.ops import reference
 from janusdna.ops.cpu.arrays import flat, is_native
-from janusdna.ops.cpu.math import compiled, sigmoid
+from janusdna.ops.cpu.compiling import compiled
+from janusdna.ops.cpu.math import sigmoid
 from janusdna.ops.cpu.simd import LANES, load, spread, store, sum_of
 from janusdna.ops.cpu.swiglu import gate_slope, swiglu
 from janusdna.ops.cpu.threads import run_in_slices

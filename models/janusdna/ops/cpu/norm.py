@@ -11,7 +11,7 @@ from torch import Tensor
 
 from janusdna.ops import reference
 from janusdna.ops.cpu.arrays import flat, is_native, rows_of
-from janusdna.ops.cpu.math import compiled
+from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.simd import LANES, load, spread, store, sum_of
 from janusdna.ops.cpu.threads import run_all, run_in_slices, slices
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from janusdna.ops.cpu.arrays import flat, is_native
-from janusdna.ops.cpu.math import LOG2E, aligned, compiled, sigmoid, silu, softplus
+from janusdna.ops.cpu.compiling import compiled
+from janusdna.ops.cpu.math import LOG2E, aligned, sigmoid, silu, softplus
 from janusdna.ops.cpu.simd import LANES, exp2, load, spread, store, totals
 from janusdna.ops.cpu.threads import run_all, run_in_slices, slices
 

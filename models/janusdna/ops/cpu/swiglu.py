@@ -11,7 +11,8 @@ from torch import Tensor
 
 from janusdna.ops import reference
 from janusdna.ops.cpu.arrays import flat, is_native
-from janusdna.ops.cpu.math import compiled, sigmoid, silu
+from janusdna.ops.cpu.compiling import compiled
+from janusdna.ops.cpu.math import sigmoid, silu
 from janusdna.ops.cpu.simd import LANES, load, spread, store
 from janusdna.ops.cpu.threads import run_in_slices
 
