@@ -6,6 +6,8 @@ it as PyTorch's operations do.
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +23,20 @@ _SLICES_PER_THREAD = 2
 
 Result = TypeVar("Result")
 
+logger = logging.getLogger(__name__)
+
+_is_forked = False
+
 
 def set_threads(count: int) -> None:
-    """Let every CPU kernel use `count` threads."""
+    """Let every CPU kernel use `count` threads; in a forked process one, with a warning where it is not."""
+    if _is_forked and count > 1:
+        logger.warning(
+            "a forked process reads with one thread, as PyTorch's others stay in its parent: "
+            "start it by multiprocessing's spawn to use %d",
+            count,
+        )
+        count = 1
     torch.set_num_threads(count)
 
 
@@ -84,3 +97,18 @@ def side_by_side(*work: Callable[[], Result]) -> list[Result]:
 
     running = [_stream_pool(len(work)).submit(run, one) for one in work]
     return [one.result() for one in running]
+
+
+def _begin_forked() -> None:
+    """Of threads, a forked process has one: to wait for those of its parent would be to wait for ever.
+
+    That holds for the pools here, which are forgotten, and for PyTorch's, which a single thread does not use.
+    """
+    global _is_forked
+    _is_forked = True
+    _pool.cache_clear()
+    _stream_pool.cache_clear()
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_begin_forked)
