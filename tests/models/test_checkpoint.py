@@ -181,6 +181,54 @@ class TestInertPickle:
         with pytest.raises(CheckpointError, match="not a readable pickle"):
             read_pickle(path)
 
+    def test_a_zip_file_that_unpacks_to_more(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.ckpt"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x/data.pkl", pickle.dumps({"state_dict": {}}) + bytes(1 << 20))
+        with pytest.raises(CheckpointError, match=r"that unpacks to 1,048,\d+: PyTorch compresses nothing"):
+            read_pickle(path)
+
+    @pytest.mark.parametrize("tensors", ["expanded", "again and again"])
+    def test_tensors_larger_than_their_file(self, tmp_path: Path, tensors: str) -> None:
+        path, base = tmp_path / "x.ckpt", torch.zeros(1000)
+        many = {str(i): base.view(1000) for i in range(100)}
+        torch.save({"w": base[:1].expand(1 << 20)} if tensors == "expanded" else many, path)
+        with pytest.raises(CheckpointError, match="many times larger than the file"):
+            read_pickle(path)
+
+    def test_weights_that_share_their_storage(self, tmp_path: Path) -> None:
+        base = torch.arange(1000.0)
+        torch.save({"a": base, "b": base.view(10, 100)}, tmp_path / "x.ckpt")
+        found = read_pickle(tmp_path / "x.ckpt")
+        assert torch.equal(found["a"], base)
+        assert torch.equal(found["b"], base.view(10, 100))
+
+    @pytest.mark.parametrize(
+        ("before", "after", "expected"),
+        [
+            (b"\x80\x02}", b"K\x01s.", None),  # the key of a dict, set by SETITEM
+            (b"\x80\x02}(", b"K\x01u.", None),  # by SETITEMS
+            (b"\x80\x02(", b"K\x01d.", None),  # by DICT
+            (b"\x80\x04\x8f(", b"\x90.", Inert),  # in a set
+            (b"\x80\x04(", b"\x91.", Inert),  # in a frozen one
+            (b"\x80\x02", b"r\xff\xff\xff\x7f.", tuple),  # as object 2,147,483,647
+        ],
+    )
+    def test_pickles_that_take_for_ever(
+        self, tmp_path: Path, before: bytes, after: bytes, expected: type | None
+    ) -> None:
+        """A tuple of 2^60 parts, of which the hash asks for all, and an object with a very high number."""
+        path, parts = tmp_path / "x.ckpt", ((),)
+        for _ in range(60):
+            parts = (parts, parts)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/data.pkl", before + pickle.dumps(parts, 2)[2:-1] + after)
+        if expected is None:
+            with pytest.raises(CheckpointError, match="key is a tuple of tuples"):
+                read_pickle(path)
+        else:
+            assert isinstance(read_pickle(path), expected)
+
 
 class TestReference:
     @pytest.fixture
