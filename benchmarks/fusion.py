@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
+import flex_attention
 import made_up
 import torch
 from measure import Row, arguments, best, exponent, free_memory, preset_option, report
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from janusdna import PRESETS, ModelConfig
 from janusdna.nn.model import JanusDNA
-from janusdna.ops import flex, fusion, reference
+from janusdna.ops import fusion, reference
 from janusdna.ops.cpu import fusion as fusion_cpu
 
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16_384)
@@ -60,7 +61,7 @@ def peers(config: ModelConfig, length: int) -> list[Row]:
         row("compiled kernel", fusion_cpu.janus_attention, config, length, against=ours),
         row(
             "FlexAttention",
-            partial(flex.janus_attention, compiled=True),
+            partial(flex_attention.janus_attention, compiled=True),
             config,
             length,
             flex_note or needs(MASK_BYTES * pairs),

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import flex_attention
 import made_up
 import numpy as np
 import torch
@@ -32,7 +33,6 @@ from torch import Tensor
 from janusdna import PRESETS, Model, ModelConfig
 from janusdna.nn.model import JanusDNA
 from janusdna.objectives import Example
-from janusdna.ops import flex
 from janusdna.ops.backends import REFERENCE, Kernel, choose_kernels
 from janusdna.tokens import ACGT
 from janusdna.training import Recipe, Trainer
@@ -170,7 +170,7 @@ def plain(network: JanusDNA) -> JanusDNA:
     on_gpu = where.type == "cuda"
     # The last that is available is mamba-ssm where that is installed.
     kernels = [REFERENCE, *available(torch.bfloat16).values()][-1 if on_gpu else 0]
-    attend = partial(flex.janus_attention, compiled=on_gpu)
+    attend = partial(flex_attention.janus_attention, compiled=on_gpu)
     chosen = replace(
         REFERENCE,
         scan=kernels.scan,
@@ -297,7 +297,7 @@ def fusions(bench: Bench, config: ModelConfig, length: int) -> list[Row]:
     shape = 1, config.num_heads, 2 * length, config.head_size
     operands = [torch.randn(shape, device=bench.device, dtype=torch.bfloat16) for _ in range(3)]
     ours = choose_kernels(torch.device("cuda"), torch.bfloat16, states=16).fusion
-    theirs = partial(flex.janus_attention, compiled=bench.device.type == "cuda")
+    theirs = partial(flex_attention.janus_attention, compiled=bench.device.type == "cuda")
     rows = []
     for name, attend in ((ours.name, ours), ("FlexAttention", theirs)):
 

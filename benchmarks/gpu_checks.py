@@ -9,9 +9,11 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from unittest import mock
 
+import flex_attention
 import numpy as np
 import torch
 from measure import Row
@@ -20,7 +22,7 @@ from torch import Tensor
 from janusdna import PRESETS, ModelConfig
 from janusdna.nn.edits import Edit
 from janusdna.nn.model import JanusDNA
-from janusdna.ops import attention, flex, fusion, reference
+from janusdna.ops import attention, fusion, reference
 from janusdna.ops.backends import REFERENCE, Kernel, Kernels, choose_kernels
 from janusdna.reader import Model
 from janusdna_cli.reading.requests import BOTH_STRANDS, Request
@@ -128,7 +130,7 @@ def _name(dtype: torch.dtype) -> str:
 def _fusions(device: torch.device) -> Iterator[tuple[str, Operation]]:
     yield "four-flash", fusion.janus_attention
     if device.type == "cuda":
-        yield "FlexAttention", lambda q, k, v, scale: flex.janus_attention(q, k, v, scale, compiled=True)
+        yield "FlexAttention", partial(flex_attention.janus_attention, compiled=True)
 
 
 def _limit(dtype: torch.dtype) -> float:

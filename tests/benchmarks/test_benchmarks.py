@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
-SHARED_PARTS = {"measure", "made_up", "gpu_checks", "counts", "elements", "ranking", "vcf_info"}
+SHARED_PARTS = {
+    "counts",
+    "elements",
+    "flex_attention",
+    "gpu_checks",
+    "made_up",
+    "measure",
+    "ranking",
+    "vcf_info",
+}
 NEEDS_A_GPU = {"gpu"}
 NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "zero_shot"}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)

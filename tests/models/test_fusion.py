@@ -3,11 +3,9 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import create_block_mask
 
-from janusdna.ops import attention, flex, fusion, reference
+from janusdna.ops import attention, fusion, reference
 
-CPU = torch.device("cpu")
 SCALE = 0.31
 
 
@@ -69,35 +67,6 @@ def test_parts_merge_to_the_whole(monkeypatch: pytest.MonkeyPatch, kind: str, bl
             for part in (left, right)
         ]
         torch.testing.assert_close(attention.merge(*halves)[0], found[0])
-
-
-@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
-@pytest.mark.parametrize("length", [3, 17])
-def test_flex_attention_equals_dense(length: int) -> None:
-    q, k, v = (part.detach() for part in rows(length, torch.float32))
-    found = flex.janus_attention(q, k, v, SCALE, compiled=False)
-    assert (found - reference.janus_attention(q, k, v, SCALE)).abs().max() <= 2e-6
-
-
-@pytest.mark.parametrize("length", [3, 4, 64, 65, 127, 128, 129, 200, 256, 300])
-def test_flex_attention_knows_its_blocks(length: int) -> None:
-    """Against the blocks that PyTorch finds in the dense mask."""
-    found = flex.block_mask(length, CPU)
-    dense = reference.janus_mask(length)
-
-    def sees(batch: Tensor, head: Tensor, row: Tensor, key: Tensor) -> Tensor:
-        return dense[row.clamp(max=2 * length - 1), key.clamp(max=2 * length - 1)]
-
-    expected = create_block_mask(sees, None, None, 2 * length, 2 * length, device="cpu")
-    assert found.seq_lengths == expected.seq_lengths
-    for kind in ("kv", "full_kv"):
-        counts, theirs = (getattr(mask, f"{kind}_num_blocks")[0, 0] for mask in (found, expected))
-        assert torch.equal(counts, theirs)
-        blocks, others = (getattr(mask, f"{kind}_indices")[0, 0] for mask in (found, expected))
-        for row, count in enumerate(counts.tolist()):
-            assert set(blocks[row, :count].tolist()) == set(others[row, :count].tolist())
-    row, key = torch.meshgrid(torch.arange(2 * length), torch.arange(2 * length), indexing="ij")
-    assert torch.equal(found.mask_mod(None, None, row, key), dense)
 
 
 @pytest.mark.parametrize("keys", [5, 64, 100, 103])

@@ -1,5 +1,5 @@
-"""The four operations a kernel can speed up, and who computes them.
+"""The operations that a kernel can speed up, and who computes them.
 
-`reference` is the specification: plain PyTorch, slow and obviously right. Every other file is a
-faster way to the same numbers. `backends` picks one of each, once, and says why.
+`reference` is the specification: plain PyTorch, slow and obviously right. What is in `cpu`,
+`triton` and `optional` are faster ways to the same numbers. `backends` picks one of each, once, and says why.
 """

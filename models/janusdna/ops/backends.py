@@ -258,7 +258,7 @@ def _grouped_mixture(missing: str | None, dtype: torch.dtype) -> Kernel:
 
 
 def _installed(operation: str, name: str, module: str, function: str) -> Kernel:
-    """The adapter in `ops/<module>.py` where its package imports, else the reference with the reason."""
+    """The adapter in `ops.optional` where its package imports, else the reference with the reason."""
     if find_spec(module) is None:
         return _plain(operation, f"{name} is not installed")
     try:
