@@ -8,10 +8,11 @@ that cannot be read.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.outputs.destinations import written_aside
 
 __all__ = ["DemoFiles", "make_demo"]
 
@@ -49,11 +50,17 @@ def make_demo(directory: Path, *, overwrite: bool) -> DemoFiles:
     files = DemoFiles(directory)
     rng = random.Random(_SEED)
     genome = {name: _sequence(rng, length) for name, length in _CONTIGS.items()}
-    files.genome.write_text("".join(_fasta_record(name, bases) for name, bases in genome.items()))
+    _write(files.genome, (_fasta_record(name, bases) for name, bases in genome.items()))
     files.genome.with_suffix(".fa.fai").unlink(missing_ok=True)
-    files.regions.write_text("".join(_regions(rng)))
-    files.variants.write_text("".join(_variants(rng, genome, files.genome.resolve())))
+    _write(files.regions, _regions(rng))
+    _write(files.variants, _variants(rng, genome, files.genome.resolve()))
     return files
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    """A whole file or none; the name of a folder within it, whatever its bytes are."""
+    with written_aside(str(path), overwrite=True) as aside:
+        aside.write_text("".join(lines), "utf-8", errors="surrogateescape")
 
 
 def _sequence(rng: random.Random, length: int) -> str:

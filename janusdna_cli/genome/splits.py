@@ -147,4 +147,4 @@ def _blocks(lengths: Mapping[str, int], size: int, window: int) -> Iterator[Wind
 def write_splits(splits: Splits, path: Path) -> None:
     """A BED that `read_splits` reads."""
     lines = [(one.contig, one.start, one.end, name) for name in SPLITS for one in splits.get(name, [])]
-    path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
+    path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines), "utf-8")

@@ -4,6 +4,7 @@ Of a record only its first five columns are looked at: whatever is wrong behind 
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 
@@ -55,7 +56,7 @@ def reference_of(header: list[bytes]) -> str | None:
     """What the first `##reference=` line names, without `file://`."""
     for line in header:
         if line.startswith(_REFERENCE):
-            return decode(line.removeprefix(_REFERENCE).strip()).removeprefix("file://") or None
+            return os.fsdecode(line.removeprefix(_REFERENCE).strip()).removeprefix("file://") or None
     return None
 
 

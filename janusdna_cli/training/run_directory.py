@@ -105,7 +105,7 @@ class RunDirectory:
         with self._written("config.json"):
             self.path.mkdir(parents=True, exist_ok=True)
             aside = self.path / ".config.json"
-            aside.write_text(json.dumps(config, indent=2) + "\n")
+            aside.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
             aside.replace(self.path / "config.json")
 
     def read_config(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class RunDirectory:
             try:
                 save(model, aside)
                 write_tensors(optimizer, aside / _OPTIMIZER)
-                (aside / _PROGRESS).write_text(json.dumps(dataclasses.asdict(progress)) + "\n")
+                (aside / _PROGRESS).write_text(json.dumps(dataclasses.asdict(progress)) + "\n", "utf-8")
                 shutil.rmtree(self._checkpoints / name, ignore_errors=True)
                 aside.rename(self._checkpoints / name)
             finally:

@@ -59,13 +59,10 @@ class Checkpoint:
 
 def save(checkpoint: Checkpoint, directory: Path) -> str:
     """Write `directory`, made if it is missing, and return the sha256 of its weights."""
-    directory.mkdir(parents=True, exist_ok=True)
-    weights = directory / WEIGHTS_NAME
-    partial = weights.with_suffix(".part")
     contiguous = {name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()}
     # One entry: safetensors writes several in any order, and equal weights would differ in their sha256.
-    write_tensors(contiguous, partial, metadata={"format": "janusdna"})
-    digest = file_sha256(partial)
+    weights = serialise(contiguous, metadata={"format": "janusdna"})
+    digest = hashlib.sha256(weights).hexdigest()
     description = {
         "format": _FORMAT_VERSION,
         "name": checkpoint.name,
@@ -73,16 +70,25 @@ def save(checkpoint: Checkpoint, directory: Path) -> str:
         "provenance": checkpoint.provenance,
         "model": checkpoint.config.to_dict(),
     }
-    partial.replace(weights)
-    partial_config = directory / (CONFIG_NAME + ".part")
-    partial_config.write_text(json.dumps(description, indent=2) + "\n")
-    partial_config.replace(directory / CONFIG_NAME)
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(directory / WEIGHTS_NAME, weights)
+    _write(directory / CONFIG_NAME, (json.dumps(description, indent=2) + "\n").encode())
     return digest
 
 
-def write_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def _write(path: Path, content: bytes) -> None:
+    """A whole file or none, whatever ends the program meanwhile."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """Write a safetensors file that whoever may read its folder's files can read: `save_file` hides it."""
-    path.write_bytes(serialise(tensors, metadata=metadata))
+    path.write_bytes(serialise(tensors))
 
 
 def read_native(directory: Path) -> Checkpoint:
@@ -182,7 +188,7 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: If there is none.
     """
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
