@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from janusdna.checkpoint import Checkpoint, read_json, read_native, save, write_tensors
+from janusdna.checkpoint import Checkpoint, read_json, read_native, read_tensors, save, write_tensors
 from janusdna.errors import CheckpointError
 from janusdna_cli.errors import InputError
 from janusdna_cli.training.metrics import METRICS_FILE
@@ -150,7 +149,7 @@ class RunDirectory:
         for _, path in reversed(self._steps()):
             try:
                 progress = Progress(**read_json(path / _PROGRESS))
-                return Saved(path, progress, read_native(path), load_file(path / _OPTIMIZER))
+                return Saved(path, progress, read_native(path), read_tensors(path / _OPTIMIZER))
             except (CheckpointError, SafetensorError, OSError, TypeError) as error:
                 logger.warning("%s cannot be read and is passed over: %s", path, error)
         return None

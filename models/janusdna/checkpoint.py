@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ __all__ = [
     "build",
     "read_config",
     "read_native",
+    "read_tensors",
     "save",
     "write_tensors",
 ]
@@ -99,7 +102,7 @@ def read_native(directory: Path) -> Checkpoint:
     """
     description, config = _read_description(directory)
     weights = directory / WEIGHTS_NAME
-    tensors = _read_tensors(weights)
+    tensors = read_tensors(weights)
     digest = file_sha256(weights)
     if digest != description.get("weights_sha256"):
         raise CheckpointError(
@@ -171,14 +174,31 @@ def _with_shared(network: JanusDNA, tensors: dict[str, Tensor]) -> dict[str, Ten
     return {name: tensors[first_name[id(parameter)]] for name, parameter in everything}
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """What `write_tensors` wrote.
+
+    Raises:
+        CheckpointError: If it is missing or damaged.
+    """
     try:
-        with safe_open(path, framework="pt") as file:
+        with _utf8_path(path) as found, safe_open(found, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file: expected it beside {CONFIG_NAME}") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file, or cut short: {error}") from None
+
+
+@contextmanager
+def _utf8_path(path: Path) -> Iterator[str]:
+    """A path that safetensors opens, which takes none that is not UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield str(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -256,9 +256,13 @@ def another_pipe() -> None:
     raise BrokenPipeError(32, "Broken pipe")
 
 @app.app.command()
-def wait() -> None:
-    print("ready", flush=True)
-    time.sleep(60)
+def wait(path: str) -> None:
+    import pyarrow
+    from janusdna_cli.outputs.tables import Format, open_table
+    with open_table(path, pyarrow.schema([("a", pyarrow.int64())]), Format.parquet) as table:
+        table.write({"a": [1, 2]})
+        print("ready", flush=True)
+        time.sleep(60)
 
 app.main()
 """
@@ -331,19 +335,21 @@ def test_a_locale_without_the_letters(tmp_path):
         (signal.SIGHUP, 129, b"janusdna: hung up\n"),
     ],
 )
-def test_signals(number, code, line):
+def test_signals(tmp_path, number, code, line):
     # Whoever runs the tests may ignore them.
     default = f"import signal; signal.signal({int(number)}, signal.default_int_handler if {int(number)} == 2"
-    command = [sys.executable, "-c", f"{default} else signal.SIG_DFL)\n{STREAM}", "wait"]
+    command = [sys.executable, "-c", f"{default} else signal.SIG_DFL)\n{STREAM}", "wait", str(tmp_path / "x")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
+        assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (code, b"", line)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_nohup_stays():
-    command = ["nohup", sys.executable, "-c", STREAM, "wait"]
+def test_nohup_stays(tmp_path):
+    command = ["nohup", sys.executable, "-c", STREAM, "wait", str(tmp_path / "x")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGHUP)
