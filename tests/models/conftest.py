@@ -1,4 +1,4 @@
-"""Small networks with weights large enough for differences to show; Triton kernels with or without a GPU."""
+"""Small networks whose numbers depend on no processor; Triton kernels with or without a GPU."""
 
 import importlib
 import os
@@ -11,6 +11,8 @@ import torch
 from janusdna import ModelConfig
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
+
+from ..networks import WIDTH, draw_weights
 
 CPU = torch.device("cpu")
 TRITON_DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -49,7 +51,7 @@ def triton() -> Callable[[str, str], Callable[..., Any]]:
 
 def small_config(**changes: object) -> ModelConfig:
     sizes: dict[str, object] = {
-        "hidden_size": 16,
+        "hidden_size": WIDTH,
         "num_layers": 4,
         "intermediate_size": 24,
         "fusion_scale_width": 32,
@@ -64,13 +66,7 @@ def small_config(**changes: object) -> ModelConfig:
 def make_network() -> Callable[..., JanusDNA]:
     def make(kernels: Kernels = REFERENCE, seed: int = 0, **changes: object) -> JanusDNA:
         network = JanusDNA(small_config(**changes), kernels)
-        torch.manual_seed(seed)
-        with torch.no_grad():
-            for name, parameter in network.named_parameters():
-                if name.endswith("weight") and "norm" not in name:
-                    parameter.normal_(std=0.3)
-                if name.endswith("proj") and parameter.ndim == 3:
-                    parameter.normal_(std=0.3)
+        draw_weights(network, seed)
         return network.eval()
 
     return make

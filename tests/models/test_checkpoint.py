@@ -19,6 +19,8 @@ from janusdna.nn.model import JanusDNA
 from janusdna.reader import open_checkpoint
 from janusdna.reference_checkpoint import read_reference
 
+from ..networks import WIDTH
+
 Make = Callable[..., JanusDNA]
 
 
@@ -69,7 +71,7 @@ class TestNative:
 
     def test_weights_of_another_model(self, checkpoint: Checkpoint, tmp_path: Path) -> None:
         save(checkpoint, tmp_path / "a")
-        other = dict(checkpoint.tensors) | {"head.weight": torch.zeros(16, 16)}
+        other = dict(checkpoint.tensors) | {"head.weight": torch.zeros(16, WIDTH)}
         save(dataclasses.replace(checkpoint, tensors=other), tmp_path / "b")
         shutil.copy(tmp_path / "a" / "model.safetensors", tmp_path / "b")
         with pytest.raises(CheckpointError, match="do not belong together"):
@@ -95,7 +97,11 @@ class TestNative:
         tensors["head.weight"] = torch.zeros(16, 5)
         with pytest.raises(CheckpointError) as error:
             build(dataclasses.replace(checkpoint, tensors=tensors))
-        for part in ("missing final_norm.weight (16,)", "unexpected surprise (3,)", "head.weight is (16, 5)"):
+        for part in (
+            f"missing final_norm.weight ({WIDTH},)",
+            "unexpected surprise (3,)",
+            "head.weight is (16, 5)",
+        ):
             assert part in str(error.value)
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -105,7 +111,7 @@ class TestNative:
             build(checkpoint)
 
     def test_wrong_kind(self, checkpoint: Checkpoint) -> None:
-        checkpoint.tensors["head.weight"] = torch.zeros(16, 16, dtype=torch.int64)
+        checkpoint.tensors["head.weight"] = torch.zeros(16, WIDTH, dtype=torch.int64)
         with pytest.raises(CheckpointError, match=r"head\.weight is torch\.int64"):
             build(checkpoint)
 
@@ -232,13 +238,8 @@ class TestInertPickle:
 
 class TestReference:
     @pytest.fixture
-    def golden(self, shared: Path, tmp_path: Path) -> Path:
-        target = tmp_path / "model"
-        shutil.copytree(shared / "golden" / "tiny-midattn-mlp", target)
-        target.chmod(0o755)
-        for path in target.iterdir():
-            path.chmod(0o644)
-        return target
+    def golden(self, golden: Callable[[str], Path]) -> Path:
+        return golden("midattn-mlp")
 
     def test_conversion_changes_nothing(self, golden: Path, tmp_path: Path) -> None:
         found = open_checkpoint(golden)

@@ -30,6 +30,8 @@ from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.math import sigmoid, silu, softplus
 from janusdna.ops.cpu.simd import LANES, exp2, load, store, sum_of, totals
 
+from ..networks import WIDTH
+
 # Of a value rounded to bfloat16, relative.
 ROUNDING = 2.0**-8
 
@@ -202,13 +204,13 @@ def test_a_chunked_walk_allocates_keys_and_values_alone(
     edits: int,
 ) -> None:
     length, expand = 4096, 8
-    chunked = replace(cpu_kernels, chunk_values=64 * 16)
+    chunked = replace(cpu_kernels, chunk_values=64 * WIDTH)
     network = make_network(chunked, attention_layers=attention_layers, expand=expand)
     change = Edit(0, 1990, 1991, torch.tensor([7, 8]), 1980, 2001)
     with torch.no_grad(), Largest() as largest:
         network.read(random_ids(1, length), torch.arange(1980, 2001)[None], [change] * edits)
-    buffer = 2 * 2 * length * 16  # keys and values of both streams
-    assert largest.elements == buffer < length * expand * 16
+    buffer = 2 * 2 * length * WIDTH  # keys and values of both streams
+    assert largest.elements == buffer < length * expand * WIDTH
 
 
 def test_compiled_code_is_kept_where_the_package_cannot_be_written(tmp_path: Path) -> None:

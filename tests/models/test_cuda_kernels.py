@@ -19,6 +19,8 @@ from janusdna.ops import reference
 from janusdna.ops.backends import REFERENCE, Kernel, Kernels, choose_kernels
 from janusdna.ops.fusion import janus_attention
 
+from ..closeness import assert_as_close
+from ..networks import WIDTH
 from .conftest import TRITON_DEVICE, small_config
 
 Make = Callable[..., JanusDNA]
@@ -70,25 +72,18 @@ def test_network_and_its_gradients(make_network: Make, random_ids: Draw, cuda_ke
     plain = make_network().cast(dtype_of_experts())
     ids = random_ids(2, 40)
     weight = torch.randn(2, 40, 16, generator=torch.Generator().manual_seed(1))
-    logits = []
+    logits, gradients = [], []
     for network in (fast, plain, exact):
         found = network(ids.to(network.head.weight.device)).logits.cpu()
         (found * weight).sum().backward()
-        logits.append(found.double())
-    error, rounding = ((part - logits[2]).abs().max() for part in logits[:2])
-    assert error <= 3 * rounding
-    for (name, one), rough, truth in zip(
-        fast.named_parameters(), plain.parameters(), exact.parameters(), strict=True
-    ):
-        assert one.grad is not None, name
-        assert rough.grad is not None
-        assert truth.grad is not None
-        error, rounding = ((part.grad.cpu() - truth.grad).norm() for part in (one, rough))  # type: ignore[union-attr]
-        assert error <= 3 * rounding + 1e-6 * truth.grad.norm(), name
+        logits.append(found.detach())
+        gradients.append({name: parameter.grad for name, parameter in network.named_parameters()})
+    assert_as_close(*logits, floor=1e-6)
+    assert_as_close(*gradients)
 
 
 def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_kernels: Kernels) -> None:
-    kernels = replace(cuda_kernels, chunk_values=2 * 16 * 64)
+    kernels = replace(cuda_kernels, chunk_values=2 * WIDTH * 64)
     fast, exact = pair(make_network, kernels, dtype_of_experts())
     plain = make_network().cast(dtype_of_experts())
     ids = random_ids(2, 150)
@@ -101,9 +96,8 @@ def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_
         with torch.no_grad():
             read = network.read(ids.to(device), targets.to(device), edits)
         parts = [read.logits, *(edited.logits for edited in read.edits)]
-        results.append(torch.cat([part.flatten().cpu().double() for part in parts]))
-    error, rounding = ((part - results[2]).abs().max() for part in results[:2])
-    assert error <= 3 * rounding
+        results.append(torch.cat([part.flatten().cpu() for part in parts]))
+    assert_as_close(*results, floor=1e-6)
 
 
 def test_targets_of_many_windows_at_once(
@@ -155,7 +149,7 @@ def test_shapes_through_a_network_that_is_not_on_a_cpu(dtype: torch.dtype) -> No
         # To count the tokens of experts takes a device.
         mixture=Kernel("none", "tested", lambda tokens, logits, *rest: (tokens, logits, logits)),
         targets=Kernel("reference", "tested", reference.target_attention),
-        chunk_values=2 * 16 * 64,
+        chunk_values=2 * WIDTH * 64,
         block_pairs=0,
     )
     with torch.device("meta"):
@@ -164,7 +158,7 @@ def test_shapes_through_a_network_that_is_not_on_a_cpu(dtype: torch.dtype) -> No
     with torch.no_grad():
         every, few = network(ids), network.read(ids, targets)
     assert (every.logits.shape, few.logits.shape) == ((2, 150, 16), (2, 3, 16))
-    assert (every.hidden.shape, few.hidden.shape) == ((2, 150, 16), (2, 3, 16))
+    assert (every.hidden.shape, few.hidden.shape) == ((2, 150, WIDTH), (2, 3, WIDTH))
     assert every.logits.dtype == few.logits.dtype == torch.float32
 
 

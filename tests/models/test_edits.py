@@ -23,6 +23,9 @@ from janusdna.nn.target_reading import TargetReading
 from janusdna.ops.backends import REFERENCE, Kernels
 from janusdna.reader import Model, load
 
+from ..closeness import assert_as_close
+from ..networks import WIDTH
+
 Make = Callable[..., JanusDNA]
 Draw = Callable[[int, int], Tensor]
 
@@ -111,7 +114,7 @@ def test_edits_equal_full_passes(
     length: int,
     span: int,
 ) -> None:
-    kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * 16 * chunk)
+    kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * WIDTH * chunk)
     network = make_network(kernels, attention_layers=attention_layers).cast(torch.float64)
     compare(network, random_ids(2, length), edits_of(length, span), 1e-11)
 
@@ -129,7 +132,7 @@ def test_edits_by_the_cpu_kernels(
     make_network: Make, random_ids: Draw, cpu_kernels: Kernels, attention_layers: tuple[int, ...]
 ) -> None:
     network = make_network(cpu_kernels, attention_layers=attention_layers)
-    compare(network, random_ids(2, 700), edits_of(700, 40), 1e-4)
+    compare(network, random_ids(2, 700), edits_of(700, 40), 1e-5)
 
 
 @pytest.mark.parametrize("attention_layers", [(2,), ()], ids=["midattn", "nomidattn"])
@@ -145,15 +148,15 @@ def test_edits_in_float32_are_as_exact_as_full_passes(
     length: int,
     span: int,
 ) -> None:
-    """Against the same weights in float64, from which a full pass is off by some 1e-4 itself."""
-    kernels = replace(cpu_kernels, chunk_values=None if chunk is None else 2 * 16 * chunk)
+    """Against the same weights in float64, from which a full pass is off itself."""
+    kernels = replace(cpu_kernels, chunk_values=None if chunk is None else 2 * WIDTH * chunk)
     network = make_network(kernels, attention_layers=attention_layers)
     ids, edits = random_ids(2, length), edits_of(length, span)
     exact = make_network(attention_layers=attention_layers).cast(torch.float64)
     truth = torch.cat(full_logits_of(exact, ids, edits))
-    by_edits = (torch.cat(logits_of(network, ids, edits)) - truth).abs().max()
-    by_full_passes = (torch.cat(full_logits_of(network, ids, edits)) - truth).abs().max()
-    assert by_edits <= 2 * by_full_passes <= 1e-3
+    by_edits, by_full_passes = (torch.cat(read(network, ids, edits)) for read in (logits_of, full_logits_of))
+    assert_as_close(by_edits, by_full_passes, truth, floor=1e-6)
+    assert_as_close(by_full_passes, by_full_passes, truth)
 
 
 @st.composite
@@ -199,7 +202,7 @@ def test_any_edits_in_pieces_of_any_size(
         patch.setattr(streams, "_MIN_CHUNK", 1)
         for name, value in pieces.items():
             patch.setattr(target_reading, name, value)
-        kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * 16 * chunk)
+        kernels = replace(REFERENCE, chunk_values=None if chunk is None else 2 * WIDTH * chunk)
         compare(make_network(kernels, attention_layers=layers).cast(torch.float64), ids, edits, 1e-10)
 
 
@@ -235,10 +238,13 @@ def test_an_edit_costs_the_bases_that_are_read_of_it(
         assert 0 < extra <= 2 * (8 + len(change.ids) + 1)
 
 
-@pytest.mark.parametrize("case", ["tiny-midattn-mlp", "tiny-nomidattn-mlp"])
-def test_edits_with_golden_weights(shared: Path, random_ids: Draw, case: str) -> None:
-    module = load(shared / "golden" / case, device="cpu").module
-    compare(module, random_ids(1, 1024), edits_of(1024, 128, rows=1), 1e-4)
+@pytest.mark.parametrize("case", ["midattn-mlp", "nomidattn-mlp"])
+def test_edits_where_experts_depend_on_what_was_seen(
+    golden: Callable[[str], Path], random_ids: Draw, case: str
+) -> None:
+    """In float64: an edit brings some tokens close to a tie, which rounding would break either way."""
+    module = load(golden(case), device="cpu", dtype="float64").module
+    compare(module, random_ids(1, 150), edits_of(150, 40, rows=1), 1e-10)
 
 
 def test_an_edit_changes_what_is_read(make_network: Make, random_ids: Draw) -> None:
@@ -334,9 +340,9 @@ def test_blocks_hold_all_targets_and_all_edits() -> None:
             assert block.high - block.low <= max(widest, *(e.last - e.first for e in inside), 1)
 
 
-def test_keys_and_values_in_bfloat16(shared: Path, random_ids: Draw) -> None:
+def test_keys_and_values_in_bfloat16(golden: Callable[[str], Path], random_ids: Draw) -> None:
     """Their rounding, 2^-8 of each at most, moves logits by little of what these differ by."""
-    path = shared / "golden" / "tiny-nomidattn-mlp"
+    path = golden("nomidattn-mlp")
     exact, rough = (load(path, device="cpu", kv_dtype=dtype) for dtype in ("float32", "bfloat16"))
     assert (exact.info.kv_dtype, rough.info.kv_dtype) == ("float32", "bfloat16")
     assert rough.info.dtype == "float32"

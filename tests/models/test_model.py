@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,10 @@ from janusdna import PRESETS, SequenceError, objectives
 from janusdna.nn.feed_forward import MixtureOfExperts
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import Kernels
+from janusdna.reader import load
+
+from ..closeness import assert_as_close
+from ..networks import WIDTH
 
 Make = Callable[..., JanusDNA]
 Draw = Callable[[int, int], Tensor]
@@ -55,19 +60,15 @@ def test_logits_at_t_do_not_see_x_t_float32(
     assert others > 1e-3
 
 
-def test_golden_weights_do_not_leak(shared, random_ids: Draw) -> None:  # type: ignore[no-untyped-def]
-    from janusdna.reader import load
-
-    for case in ("tiny-midattn-mlp", "tiny-nomidattn-nomlp"):
-        module = load(shared / "golden" / case, device="cpu").module
-        assert _leak(module, random_ids(1, 64))[0] <= 1e-5
-        exact = load(shared / "golden" / case, device="cpu", dtype="float64").module
-        assert _leak(exact, random_ids(1, 20))[0] <= 1e-12
+@pytest.mark.parametrize("case", ["midattn-mlp", "nomidattn-nomlp"])
+def test_golden_weights_do_not_leak(golden: Callable[[str], Path], random_ids: Draw, case: str) -> None:
+    exact = load(golden(case), device="cpu", dtype="float64").module
+    assert _leak(exact, random_ids(1, 20))[0] <= 1e-12
 
 
 def _logits_in_chunks(network: JanusDNA, ids: Tensor, chunk: int | None) -> Tensor:
     """Of every position and, behind, of some read alone."""
-    values = None if chunk is None else chunk * 2 * 16
+    values = None if chunk is None else chunk * 2 * WIDTH
     network.kernels = dataclasses.replace(network.kernels, chunk_values=values)
     targets = torch.tensor([[0, 63, 64, 300], [1, 150, 128, 299]])
     with torch.no_grad():
@@ -87,9 +88,8 @@ def test_chunks_do_not_change_anything(
     truth = _logits_in_chunks(exact, ids, None)
     assert (_logits_in_chunks(exact, ids, chunk) - truth).abs().max() <= 1e-12
     fast = make_network(cpu_kernels, attention_layers=attention_layers)
-    in_chunks = (_logits_in_chunks(fast, ids, chunk) - truth).abs().max()
-    whole = (_logits_in_chunks(fast, ids, None) - truth).abs().max()
-    assert in_chunks <= 2 * whole
+    in_chunks, whole = (_logits_in_chunks(fast, ids, size) for size in (chunk, None))
+    assert_as_close(in_chunks, whole, truth, floor=1e-6)
 
 
 @pytest.mark.parametrize("length", [3, 4, 30])
@@ -208,7 +208,7 @@ def test_initial_weights() -> None:
 def test_routings_are_kept_for_the_loss_alone(
     make_network: Make, random_ids: Draw, cpu_kernels: Kernels
 ) -> None:
-    network = make_network(dataclasses.replace(cpu_kernels, chunk_values=64 * 16))
+    network = make_network(dataclasses.replace(cpu_kernels, chunk_values=64 * WIDTH))
     assert [len(routings) for routings in network(random_ids(1, 100)).routings] == [2, 2]
     with torch.no_grad():
         assert network(random_ids(1, 100)).routings == ([], [])

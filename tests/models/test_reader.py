@@ -12,6 +12,8 @@ from janusdna.checkpoint import Checkpoint, save
 from janusdna.nn.model import JanusDNA
 from janusdna.reader import Model
 
+from ..networks import WIDTH
+
 
 @pytest.fixture
 def directory(make_network: Callable[..., JanusDNA], tmp_path: Path) -> Path:
@@ -31,7 +33,7 @@ def test_strings_ids_and_bytes_are_the_same(model: Model) -> None:
     ids = torch.tensor([[7, 8, 9, 10, 4, 7, 8, 9], [10, 10, 10, 10, 7, 8, 9, 10]])
     assert torch.equal(strings.logits, model.read(ids).logits)
     assert torch.equal(strings.logits, model.read([b"ACGTNACG", b"TTTTACGT"]).logits)
-    assert strings.hidden.shape == (2, 8, 16)
+    assert strings.hidden.shape == (2, 8, WIDTH)
     assert strings.logits.shape == (2, 8, 16)
 
 

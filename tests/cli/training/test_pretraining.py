@@ -397,8 +397,8 @@ def test_init_goes_on_from_weights_on_another_genome(whole: Path, work, bases) -
     assert max(float((tuned[name] - start[name]).abs().max()) for name in start) < 1e-6
 
 
-def test_init_takes_a_reference_checkpoint(shared: Path, place: Path, work) -> None:
-    case = shared / "golden" / "tiny-midattn-nomlp"
+def test_init_takes_a_reference_checkpoint(golden, place: Path, work) -> None:
+    case = golden("midattn-nomlp")
     result = work.run(*options(place, "reference", init=case / "last.ckpt", preset=None, max_steps=1))
     assert result.exit_code == 0, result.output
     assert janusdna.load(place / "reference" / "model", device="cpu").config.final_mlp is False
