@@ -34,8 +34,10 @@ from janusdna import PRESETS, Model, ModelConfig
 from janusdna.nn.model import JanusDNA
 from janusdna.objectives import Example
 from janusdna.ops.backends import REFERENCE, Kernel, choose_kernels
+from janusdna.pretraining import PretrainingLoss
+from janusdna.recipe import Recipe
 from janusdna.tokens import ACGT
-from janusdna.training import Recipe, Trainer
+from janusdna.training import Trainer
 
 LENGTHS = (1024, 8192, 131_072, 1_048_576)
 TRAINING = (1024, 131_072)
@@ -274,7 +276,7 @@ def train(bench: Bench, preset: str, config: ModelConfig, length: int) -> list[R
     for name, network in (("janusdna", ours), ("plain", copy.deepcopy(ours))):
         if name == "plain":
             network = plain(network).requires_grad_(True)
-        trainer = Trainer(network, Recipe(), compute_dtype=torch.bfloat16)
+        trainer = Trainer(PretrainingLoss(network, compute_dtype=torch.bfloat16), Recipe())
         seconds, peak, why = bench.run(partial(trainer.step, [example], 1))
         rate = count * length / seconds if seconds else None
         before = found[0]["tokens/s"] if found else None

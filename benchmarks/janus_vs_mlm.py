@@ -33,14 +33,17 @@ from torch import Tensor
 
 from janusdna import ModelConfig, preset, tokens
 from janusdna.nn.model import JanusDNA
-from janusdna.objectives import SEES, Objective
+from janusdna.objectives import SEES
 from janusdna.ops.backends import choose_kernels
+from janusdna.pretraining import PretrainingLoss
 from janusdna.reader import resolve_device
-from janusdna.training import OPTIMIZERS, Recipe, Trainer
+from janusdna.recipe import OPTIMIZERS, Objective, Recipe
+from janusdna.training import Trainer
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits
-from janusdna_cli.training.corpus import Corpus, CorpusSettings
+from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.micro_batches import Batching, steps
+from janusdna_cli.training.settings import CorpusSettings
 
 COMPARED: tuple[Objective, ...] = ("janus", "mlm")
 APART = 32
@@ -113,7 +116,7 @@ def course(
     network = JanusDNA(sizes(width), kernels).to(device)
     recipe = Recipe(max_steps=options.steps, optimizer=options.optimizer, lr=options.lr)
     lanes = min(torch.get_num_threads(), 2) if device.type == "cpu" else 1
-    trainer = Trainer(network, recipe, objective, lanes=lanes)
+    trainer = Trainer(PretrainingLoss(network, objective), recipe, lanes=lanes)
     batching = Batching(objective=objective, windows=options.windows, batch=max(1, options.windows // lanes))
     spent = 0.0
     for step in steps(corpus, batching, 1, options.steps):

@@ -17,7 +17,9 @@ from janusdna import preset, tokens
 from janusdna.nn.model import JanusDNA
 from janusdna.objectives import Example
 from janusdna.ops.backends import choose_kernels
-from janusdna.training import Recipe, Trainer
+from janusdna.pretraining import PretrainingLoss
+from janusdna.recipe import Recipe
+from janusdna.training import Trainer
 from janusdna_cli.training.memory import bytes_per_base
 
 CPU = torch.device("cpu")
@@ -44,7 +46,8 @@ def measure(name: str, window: int, *, recompute: bool) -> Row | None:
     if estimated > free_memory() * 0.8:
         return None
     kernels = choose_kernels(CPU, torch.float32, states=config.state_size)
-    trainer = Trainer(JanusDNA(config, kernels).recompute(recompute), Recipe())
+    network = JanusDNA(config, kernels).recompute(recompute)
+    trainer = Trainer(PretrainingLoss(network), Recipe())
     ids = np.random.default_rng(0).integers(tokens.A, tokens.T + 1, (1, window)).astype(np.uint8)
     example = Example(ids, ids, np.ones(ids.shape, np.float32))
     trainer.gradient([example.part(0, 1)])

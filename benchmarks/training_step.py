@@ -23,7 +23,9 @@ from janusdna import PRESETS, tokens
 from janusdna.nn.model import JanusDNA
 from janusdna.objectives import Example
 from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
-from janusdna.training import Recipe, Trainer
+from janusdna.pretraining import PretrainingLoss
+from janusdna.recipe import Recipe
+from janusdna.training import Trainer
 
 WINDOWS = (4, 8, 16)
 RUNS = 5
@@ -81,7 +83,7 @@ def tokens_per_second(
 ) -> float:
     """Of whole steps of the same untrained network."""
     torch.manual_seed(0)
-    trainer = Trainer(JanusDNA(PRESETS[preset], kernels), Recipe(), lanes=lanes)
+    trainer = Trainer(PretrainingLoss(JanusDNA(PRESETS[preset], kernels)), Recipe(), lanes=lanes)
     rng = np.random.default_rng(0)
     shape = MICRO_BATCHES, windows, window
     ids = rng.integers(tokens.A, tokens.T + 1, shape).astype(np.uint8)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
     from janusdna_cli.runtime.summary import Summary
-    from janusdna_cli.training.pretraining import pretrain
-    from janusdna_cli.training.run import PretrainSummary
+    from janusdna_cli.training.pretraining import PretrainSummary, pretrain
     from janusdna_cli.training.settings import PretrainSettings
     from janusdna_cli.variants.scoring import ScoreSettings, score_variants
 
@@ -31,7 +30,7 @@ _HOMES = {
     "EmbedSettings": "regions.embedding",
     "embed_regions": "regions.embedding",
     "PretrainSettings": "training.settings",
-    "PretrainSummary": "training.run",
+    "PretrainSummary": "training.pretraining",
     "pretrain": "training.pretraining",
     "ScoreSettings": "variants.scoring",
     "score_variants": "variants.scoring",

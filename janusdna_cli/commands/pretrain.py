@@ -1,13 +1,15 @@
 """`janusdna pretrain`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from janusdna.recipe import Objective, Optimizer
 from janusdna_cli.commands import options
 from janusdna_cli.errors import InputError
 from janusdna_cli.runtime.progress import configure_logging
+from janusdna_cli.training.settings import PretrainSettings, Recompute
 
 __all__ = ["pretrain"]
 
@@ -38,25 +40,25 @@ def pretrain(
             metavar="NAME|JSON",
             help="Sizes: `janusdna models list`, or a JSON file of the fields.",
         ),
-    ] = "janusdna-32",
+    ] = PretrainSettings.preset,
     init: Annotated[
         str | None,
         typer.Option("--init", metavar="MODEL", help="Start from these weights, on this genome; as --model."),
-    ] = None,
+    ] = PretrainSettings.init,
     objective: Annotated[
-        Literal["janus", "mlm", "clm"],
+        Objective,
         typer.Option(
             "--objective",
             help="Predict each base from all others, masked ones from the rest, or each from those before.",
         ),
-    ] = "janus",
+    ] = PretrainSettings.objective,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on where the run in RUNDIR stands; start where there is none."),
-    ] = False,
+    ] = PretrainSettings.resume,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start anew in a folder that holds a run.")
-    ] = False,
+    ] = PretrainSettings.overwrite,
     intervals: Annotated[
         str | None,
         typer.Option(
@@ -65,7 +67,7 @@ def pretrain(
             rich_help_panel=_DATA,
             help="Where windows may lie; the fourth column is train, valid or test.",
         ),
-    ] = None,
+    ] = PretrainSettings.intervals,
     valid_contigs: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +81,7 @@ def pretrain(
             rich_help_panel=_DATA,
             help="Share of the genome held out, in blocks, where neither of the two above says what is.",
         ),
-    ] = 0.05,
+    ] = PretrainSettings.valid_share,
     length: Annotated[
         int | None,
         typer.Option(
@@ -90,16 +92,16 @@ def pretrain(
             rich_help_panel=_DATA,
             help="Bases of a window, 3 to 1,048,576; 128k is 131,072.",
         ),
-    ] = None,
+    ] = PretrainSettings.length,
     max_n: Annotated[
         float,
         typer.Option(
             "--max-n", rich_help_panel=_DATA, help="Leave out windows with a larger share of N and the like."
         ),
-    ] = 0.5,
+    ] = PretrainSettings.max_n,
     rc: Annotated[
         bool, typer.Option("--rc/--no-rc", rich_help_panel=_DATA, help="Read half of the windows reversed.")
-    ] = True,
+    ] = PretrainSettings.rc,
     shift: Annotated[
         bool,
         typer.Option(
@@ -107,7 +109,7 @@ def pretrain(
             rich_help_panel=_DATA,
             help="Begin windows anywhere within their place in the grid, anew at each pass.",
         ),
-    ] = False,
+    ] = PretrainSettings.shift,
     soft_mask_weight: Annotated[
         float,
         typer.Option(
@@ -116,7 +118,7 @@ def pretrain(
             rich_help_panel=_DATA,
             help="What a lower-case base counts in the loss.",
         ),
-    ] = 1.0,
+    ] = PretrainSettings.soft_mask_weight,
     tokens_per_step: Annotated[
         int,
         typer.Option(
@@ -126,7 +128,7 @@ def pretrain(
             rich_help_panel=_RECIPE,
             help="Bases of a step, on all machines together; 1M is 1,048,576.",
         ),
-    ] = 1 << 20,
+    ] = PretrainSettings.tokens_per_step,
     max_steps: Annotated[
         int | None,
         typer.Option(
@@ -136,53 +138,65 @@ def pretrain(
             rich_help_panel=_RECIPE,
             help="Steps in all.",
         ),
-    ] = None,
+    ] = PretrainSettings.max_steps,
     optimizer: Annotated[
-        Literal["adamw", "muon"],
+        Optimizer,
         typer.Option(
             "--optimizer",
             rich_help_panel=_RECIPE,
             help="adamw is the paper's; muon moves the matrices its own way, and learns from fewer bases.",
         ),
-    ] = "adamw",
+    ] = PretrainSettings.optimizer,
     lr: Annotated[
         float, typer.Option("--lr", rich_help_panel=_RECIPE, help="Learning rate at the top.")
-    ] = 8e-3,
+    ] = PretrainSettings.lr,
     warmup: Annotated[
         float, typer.Option("--warmup", rich_help_panel=_RECIPE, help="Share of the steps that rise to it.")
-    ] = 0.1,
+    ] = PretrainSettings.warmup,
     warmup_lr: Annotated[
         float, typer.Option("--warmup-lr", min=0.0, rich_help_panel=_RECIPE, help="Where it starts.")
-    ] = 1e-6,
+    ] = PretrainSettings.warmup_lr,
     min_lr: Annotated[
         float, typer.Option("--min-lr", min=0.0, rich_help_panel=_RECIPE, help="Where it ends.")
-    ] = 1e-4,
-    beta1: Annotated[float, typer.Option("--beta1", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.9,
-    beta2: Annotated[float, typer.Option("--beta2", rich_help_panel=_RECIPE, help="Of AdamW.")] = 0.95,
-    eps: Annotated[float, typer.Option("--eps", rich_help_panel=_RECIPE, help="Of AdamW.")] = 1e-8,
-    momentum: Annotated[float, typer.Option("--momentum", rich_help_panel=_RECIPE, help="Of Muon.")] = 0.95,
+    ] = PretrainSettings.min_lr,
+    beta1: Annotated[
+        float, typer.Option("--beta1", rich_help_panel=_RECIPE, help="Of AdamW.")
+    ] = PretrainSettings.beta1,
+    beta2: Annotated[
+        float, typer.Option("--beta2", rich_help_panel=_RECIPE, help="Of AdamW.")
+    ] = PretrainSettings.beta2,
+    eps: Annotated[
+        float, typer.Option("--eps", rich_help_panel=_RECIPE, help="Of AdamW.")
+    ] = PretrainSettings.eps,
+    momentum: Annotated[
+        float, typer.Option("--momentum", rich_help_panel=_RECIPE, help="Of Muon.")
+    ] = PretrainSettings.momentum,
     weight_decay: Annotated[
         float,
         typer.Option(
             "--weight-decay", min=0.0, rich_help_panel=_RECIPE, help="Not of norms, biases, A_log and D."
         ),
-    ] = 0.1,
-    clip: Annotated[float, typer.Option("--clip", rich_help_panel=_RECIPE, help="Longest gradient.")] = 1.0,
+    ] = PretrainSettings.weight_decay,
+    clip: Annotated[
+        float, typer.Option("--clip", rich_help_panel=_RECIPE, help="Longest gradient.")
+    ] = PretrainSettings.clip,
     aux: Annotated[
         float,
         typer.Option("--aux", min=0.0, rich_help_panel=_RECIPE, help="Weight of the load-balancing loss."),
-    ] = 0.2,
+    ] = PretrainSettings.aux,
     mask_share: Annotated[
         float,
         typer.Option("--mask-share", rich_help_panel=_RECIPE, help="Of the bases, those that mlm predicts."),
-    ] = 0.15,
-    seed: Annotated[int, typer.Option("--seed", min=0, rich_help_panel=_RECIPE, help="Of all chance.")] = 0,
+    ] = PretrainSettings.mask_share,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, rich_help_panel=_RECIPE, help="Of all chance.")
+    ] = PretrainSettings.seed,
     valid_every: Annotated[
         int,
         typer.Option(
             "--valid-every", min=0, rich_help_panel=_WATCH, help="Steps between validations; 0 for none."
         ),
-    ] = 500,
+    ] = PretrainSettings.valid_every,
     valid_windows: Annotated[
         int | None,
         typer.Option(
@@ -192,29 +206,31 @@ def pretrain(
             rich_help_panel=_WATCH,
             help="Held-out windows read at each, from both strands.",
         ),
-    ] = None,
+    ] = PretrainSettings.valid_windows,
     checkpoint_every: Annotated[
         int,
         typer.Option("--checkpoint-every", min=1, rich_help_panel=_WATCH, help="Steps between checkpoints."),
-    ] = 500,
-    keep: Annotated[int, typer.Option("--keep", min=1, rich_help_panel=_WATCH, help="Checkpoints kept.")] = 3,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
-    kernels: options.Kernels = "auto",
+    ] = PretrainSettings.checkpoint_every,
+    keep: Annotated[
+        int, typer.Option("--keep", min=1, rich_help_panel=_WATCH, help="Checkpoints kept.")
+    ] = PretrainSettings.keep,
+    device: options.Device = PretrainSettings.device,
+    dtype: options.Dtype = PretrainSettings.dtype,
+    kernels: options.Kernels = PretrainSettings.kernels,
     recompute: Annotated[
-        Literal["auto", "on", "off"],
+        Recompute,
         typer.Option(
             "--recompute",
             rich_help_panel=_RUN,
             help="Gradient checkpointing, for long windows; auto where the memory would not do without.",
         ),
-    ] = "auto",
-    batch_bp: options.BatchBp = None,
-    threads: options.Threads = None,
+    ] = PretrainSettings.recompute,
+    batch_bp: options.BatchBp = PretrainSettings.batch_bp,
+    threads: options.Threads = PretrainSettings.threads,
     workers: Annotated[
         int, typer.Option("--workers", min=1, rich_help_panel=_RUN, help="Threads that read windows.")
-    ] = 2,
-    quiet: options.Quiet = False,
+    ] = PretrainSettings.workers,
+    quiet: options.Quiet = PretrainSettings.quiet,
     verbose: options.Verbose = False,
 ) -> None:
     """Train a model on a genome: on a CPU, a GPU, or under torchrun on many.
@@ -226,7 +242,6 @@ def pretrain(
     given = {name: value for name, value in locals().items() if name != "verbose"}
     configure_logging(quiet=quiet, verbose=verbose)
     from janusdna_cli.training.pretraining import pretrain as run
-    from janusdna_cli.training.settings import PretrainSettings
 
     contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
     given |= {"valid_contigs": tuple(contigs), "output": None if output is None else str(output)}

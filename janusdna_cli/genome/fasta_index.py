@@ -168,7 +168,7 @@ def _mark(path: str) -> Path:
 
 def _is_checked(path: str, digest: str) -> bool:
     try:
-        return _unmarked.get(_mark(path)) == digest or _mark(path).read_text() == digest
+        return _unmarked.get(_mark(path)) == digest or _mark(path).read_text("ascii") == digest
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -10,7 +10,8 @@ import torch
 from janusdna import PRESETS, ModelConfig
 from janusdna.bundled import BUNDLED, bundled_folder
 from janusdna.cache import cache_folder
-from janusdna.checkpoint import CONFIG_NAME, build, read_config, read_json
+from janusdna.checkpoint import CONFIG_NAME, build, read_config
+from janusdna.json_object import read_json
 from janusdna.nn.model import JanusDNA
 from janusdna.reader import find_named, open_checkpoint
 from janusdna_cli.model_store.published import FILES, known_checksum, published_checksum, published_sizes

@@ -35,7 +35,7 @@ def known_answer(checkpoint_sha256: str) -> KnownAnswer | None:
 
 @cache
 def _answers() -> dict[str, KnownAnswer]:
-    return {told["checkpoint_sha256"]: _answer(told) for told in json.loads(_FILE.read_text())}
+    return {told["checkpoint_sha256"]: _answer(told) for told in json.loads(_FILE.read_text("utf-8"))}
 
 
 def _answer(told: dict[str, Any]) -> KnownAnswer:

@@ -22,35 +22,15 @@ from janusdna.errors import SequenceError
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.training.settings import CorpusSettings
 
-__all__ = ["Corpus", "CorpusSettings", "Sample", "shuffled"]
+__all__ = ["Corpus", "Sample", "shuffled"]
 
 _REPLACEMENTS = 1000
 _ROUNDS = 4
 _GOLDEN = 0x9E3779B97F4A7C15
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusSettings:
-    """How windows are drawn.
-
-    Attributes:
-        length: Bases of a window.
-        seed: Of the order, the strands and whatever else is left to chance.
-        max_n: Windows with a larger share of bases that are not A, C, G, T are left out.
-        reverse_complement: Whether half of the windows are read from the other strand.
-        shift: Whether a window begins anywhere within its place in the grid, anew each time.
-        soft_mask_weight: What a lower-case base counts in the loss; 1 for as much as others.
-    """
-
-    length: int
-    seed: int = 0
-    max_n: float = 0.5
-    reverse_complement: bool = True
-    shift: bool = False
-    soft_mask_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,11 +62,13 @@ class Corpus:
 
     Attributes:
         places: Windows in the grid.
+        length: Bases of each.
     """
 
     def __init__(self, fasta: str, intervals: Iterable[Window], settings: CorpusSettings) -> None:
         self._fasta = fasta
         self._settings = settings
+        self.length = settings.length
         self._intervals = [one for one in _joined(intervals) if len(one) >= settings.length]
         counts = [len(interval) // settings.length for interval in self._intervals]
         self._ends = list(accumulate(counts))

@@ -1,4 +1,4 @@
-"""What a pretraining run says while it goes: a live display on a terminal, else a line now and then."""
+"""What a training says while it goes: a live display on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from janusdna_cli.runtime.progress import format_bases
 from janusdna_cli.runtime.standard_streams import stderr_is_terminal
-from janusdna_cli.training.metrics_log import Line
+from janusdna_cli.training.metrics import Line
 
 __all__ = ["TrainingDisplay", "format_duration", "training_display"]
 
@@ -48,30 +48,27 @@ class TrainingDisplay:
         )
         self._task = self._bar.add_task("", total=last, completed=done)
 
-    def step(self, line: Line) -> None:
-        """A step was made."""
+    def step(self, line: Line, text: str) -> None:
+        """A step was made: its line, and what its task says of it."""
         if self._quiet:
             return
         if self._live is not None:
             self._bar.update(self._task, completed=line["step"])
-            self._live.update(Group(self._bar, Text(_state(line))))
+            self._live.update(Group(self._bar, Text(_state(line, text))))
             return
         now = time.monotonic()
         if now - self._said >= _SECONDS_BETWEEN_LINES or line["step"] == self._last:
             self._said = now
             each = (now - self._began) / (line["step"] - self._done)
             left = format_duration(each * (self._last - line["step"]))
-            logger.info("step %s/%s: %s, %s left", f"{line['step']:,}", f"{self._last:,}", _state(line), left)
+            logger.info(
+                "step %s/%s: %s, %s left", f"{line['step']:,}", f"{self._last:,}", _state(line, text), left
+            )
 
-    def validation(self, line: Line, *, best: bool) -> None:
+    def validation(self, step: int, text: str, *, best: bool) -> None:
         """The model was validated."""
-        if self._quiet:
-            return
-        logger.info(
-            "step %s: held out: %.4f bits per base, accuracy %.4f%s",
-            f"{line['step']:,}", line["valid_bits_per_base"], line["valid_accuracy"],
-            ", the best so far" if best else "",
-        )  # fmt: skip
+        if not self._quiet:
+            logger.info("step %s: held out: %s%s", f"{step:,}", text, ", the best so far" if best else "")
 
 
 @contextmanager
@@ -84,11 +81,8 @@ def training_display(last: int, done: int, *, quiet: bool) -> Iterator[TrainingD
         yield TrainingDisplay(live, last, done, quiet=False)
 
 
-def _state(line: Line) -> str:
-    return (
-        f"loss {line['loss']:.4f}, {line['bits_per_base']:.4f} bits per base, "
-        f"accuracy {line['accuracy']:.3f}, lr {line['lr']:.2g}, {format_bases(line['tokens_per_second'])}/s"
-    )
+def _state(line: Line, text: str) -> str:
+    return f"{text}, lr {line['lr']:.2g}, {format_bases(line['tokens_per_second'])}/s"
 
 
 def format_duration(seconds: float) -> str:

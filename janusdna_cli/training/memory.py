@@ -7,7 +7,7 @@ import torch
 from janusdna.config import ModelConfig
 from janusdna_cli.runtime.memory import free_memory
 
-__all__ = ["bytes_per_base", "micro_batch_bases", "needs_recomputing"]
+__all__ = ["bytes_per_base", "lanes", "micro_batch_bases", "needs_recomputing"]
 
 # Measured on a CPU at d = 32 to 144 (benchmarks/training_memory.py): float32 values kept for the way back, of
 # a base in a layer of both streams, per channel of the residual stream; and those of the fusion and the head.
@@ -18,6 +18,12 @@ _VALUES_BETWEEN = 6
 # Few enough bases that a step's products stay in the caches, and calls do not count.
 _CPU_BASES = 8192
 _MOST_CUDA_BASES = 1 << 18
+_MOST_LANES = 4
+
+
+def lanes(device: torch.device) -> int:
+    """Micro-batches that are computed side by side."""
+    return min(torch.get_num_threads(), _MOST_LANES) if device.type == "cpu" else 1
 
 
 def bytes_per_base(config: ModelConfig, dtype: torch.dtype, *, recompute: bool = False) -> int:

@@ -1,11 +1,12 @@
-"""The metrics of a pretraining run: `metrics.jsonl`, one JSON object a line.
+"""The metrics of a training: `metrics.jsonl`, one JSON object a line.
 
 Facts of the format:
     - A line holds `step` and the fields of `TRAINING_FIELDS`, or `step` and those of `VALIDATION_FIELDS` and
       `EXPERT_USAGE`. A field that is missing or null was not measured; fields of other names are left alone.
     - A run that was resumed may repeat steps: the later line of a step counts.
-    - A last line without its line feed that is no JSON is being written, or was when the run was killed: it
-      is left out. Any other line that cannot be read is an error.
+    - A last line without its line feed that cannot be read is being written, or was when the run was
+      killed: it is left out. So is, with a warning, any other line that is no object with a step: a power cut
+      leaves such.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +32,11 @@ __all__ = [
     "TRAINING_FIELDS",
     "VALIDATION_FIELDS",
     "ExpertUsage",
+    "Line",
     "Metrics",
     "Series",
     "read_metrics",
+    "readable_lines",
 ]
 
 METRICS_FILE = "metrics.jsonl"
@@ -57,6 +60,7 @@ _LAST_STEP = 2**53  # beyond it not every whole number is a float64
 _SHOWN = 40
 
 Floats = npt.NDArray[np.float64]
+Line = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
@@ -113,16 +117,16 @@ def read_metrics(run: str | Path) -> Metrics:
 
     Raises:
         InputError: There is no such folder, it has no metrics, or these have no step.
-        RecordError: A line cannot be read.
+        RecordError: A field of a line is not what it should be.
     """
     path = Path(run) / METRICS_FILE
     _check_present(Path(run), path)
     found = _Found()
-    for number, record in _records(path):
+    for line in readable_lines(path):
         try:
-            found.take(record)
+            found.take(line.record)
         except ValueError as error:
-            raise RecordError(str(path), f"line {number}", str(error)) from None
+            raise RecordError(str(path), f"line {line.number}", str(error)) from None
     if not (found.training.steps or found.validation.steps):
         raise InputError(
             f"{path}: found no step, expected a line a step; plot when the run has made its first"
@@ -140,23 +144,44 @@ def _check_present(run: Path, path: Path) -> None:
         raise InputError(f"{run}: found no {METRICS_FILE} in it; {told}")
 
 
-def _records(path: Path) -> Iterator[tuple[int, object]]:
-    """The lines' numbers and what they hold."""
-    decode = json.JSONDecoder().decode
+class _ReadLine(NamedTuple):
+    """A line with its number, from 1, its bytes without what ends it, and what it holds."""
+
+    number: int
+    text: bytes
+    record: Line
+
+
+def readable_lines(path: Path) -> Iterator[_ReadLine]:
+    """The lines that tell of a step; which do not is said after the last one."""
+    damaged = []
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.isspace():
                 continue
-            try:
-                record = decode(line.decode())
-            except (ValueError, RecursionError):
-                if not line.endswith(b"\n"):
-                    logger.info("%s: line %d is half-written and left out", path, number)
-                    return
-                shown = repr(line.decode(errors="replace").strip()[:_SHOWN])
-                problem = f"found {shown}, expected a JSON object; repair or remove the line"
-                raise RecordError(str(path), f"line {number}", problem) from None
-            yield number, record
+            record = _record(line)
+            if record is not None:
+                yield _ReadLine(number, line.strip(), record)
+            elif line.endswith(b"\n"):
+                damaged.append(number)
+            else:
+                logger.info("%s: line %d is half-written and left out", path, number)
+    if damaged:
+        more = (
+            f" and {len(damaged) - 1:,} more cannot be read and are"
+            if len(damaged) > 1
+            else " cannot be read and is"
+        )
+        logger.warning("%s: line %d%s left out", path, damaged[0], more)
+
+
+def _record(line: bytes) -> Line | None:
+    try:
+        record = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    step = record.get(STEP) if isinstance(record, dict) else None
+    return record if type(step) is int and 0 <= step <= _LAST_STEP else None
 
 
 class _Found:
@@ -167,12 +192,8 @@ class _Found:
         self.validation = _Columns(VALIDATION_FIELDS)
         self.usage: ExpertUsage | None = None
 
-    def take(self, record: object) -> None:
-        if not isinstance(record, dict):
-            raise ValueError(f"found {_short(record)}, expected a JSON object; repair or remove the line")
-        step = record.get(STEP)
-        if type(step) is not int or not 0 <= step <= _LAST_STEP:
-            raise ValueError(f"found {STEP} {_short(step)}, expected a whole number from 0")
+    def take(self, record: Line) -> None:
+        step = record[STEP]
         self.training.take(step, record)
         self.validation.take(step, record)
         usage = record.get(EXPERT_USAGE)

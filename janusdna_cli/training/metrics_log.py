@@ -1,4 +1,4 @@
-"""Writes the metrics of a pretraining run as they come: `metrics.jsonl` and TensorBoard's events."""
+"""Writes the metrics of a training as they come: `metrics.jsonl` and TensorBoard's events."""
 
 from __future__ import annotations
 
@@ -6,48 +6,32 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tensorboardX import SummaryWriter
 
-from janusdna.training import Report
-from janusdna_cli.training.metrics import EXPERT_USAGE, METRICS_FILE, STEP
+from janusdna_cli.training.metrics import EXPERT_USAGE, METRICS_FILE, STEP, Line, readable_lines
 
 __all__ = ["MetricsLog", "training_line", "validation_line"]
 
-Line = dict[str, Any]
 
-
-def training_line(step: int, report: Report, *, lr: float, tokens: int, tokens_per_second: float) -> Line:
+def training_line(
+    step: int,
+    fields: Line,
+    *,
+    lr: float,
+    gradient_norm: float | None,
+    tokens: int,
+    tokens_per_second: float,
+) -> Line:
     """What is written of a step."""
-    shares = [share for stream in report.usage for layer in stream for share in layer if any(layer)]
-    return {
-        STEP: step,
-        "loss": report.loss,
-        "bits_per_base": report.bits_per_base,
-        "accuracy": report.accuracy,
-        "aux_loss": report.aux_loss,
-        "lr": lr,
-        "gradient_norm": report.gradient_norm,
-        "tokens": tokens,
-        "tokens_per_second": round(tokens_per_second, 1),
-        "expert_share_min": min(shares, default=None),
-        "expert_share_max": max(shares, default=None),
-    }
+    of_all = {"lr": lr, "gradient_norm": gradient_norm, "tokens": tokens}
+    return {STEP: step} | fields | of_all | {"tokens_per_second": round(tokens_per_second, 1)}
 
 
-def validation_line(step: int, report: Report) -> Line:
+def validation_line(step: int, fields: Line) -> Line:
     """What is written of a validation after a step."""
-    streams = zip(("forward", "backward"), report.usage, strict=True)
-    used = {name: layers for name, layers in streams if any(map(any, layers))}
-    return {
-        STEP: step,
-        "valid_loss": report.loss,
-        "valid_bits_per_base": report.bits_per_base,
-        "valid_accuracy": report.accuracy,
-        "valid_windows": report.windows,
-        EXPERT_USAGE: {name: [[round(share, 4) for share in layer] for layer in used[name]] for name in used},
-    }
+    return {STEP: step} | fields
 
 
 class MetricsLog:
@@ -98,8 +82,8 @@ def _keep_up_to(path: Path, step: int) -> None:
     if not path.exists():
         return
     aside = path.with_name(f".{path.name}")
-    with path.open("rb") as lines, aside.open("wb") as kept:
-        for line in lines:
-            if line.endswith(b"\n") and json.loads(line)[STEP] <= step:
-                kept.write(line)
+    with aside.open("wb") as kept:
+        for line in readable_lines(path):
+            if line.record[STEP] <= step:
+                kept.write(line.text + b"\n")
     aside.replace(path)

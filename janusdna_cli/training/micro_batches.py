@@ -9,12 +9,14 @@ from itertools import islice
 
 import numpy as np
 
-from janusdna.objectives import MASK_SHARE, Example, Objective, make_example
+from janusdna.objectives import Example, make_example
+from janusdna.recipe import MASK_SHARE, Objective
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.reading.background import ahead
 from janusdna_cli.training.corpus import Corpus, Sample
+from janusdna_cli.training.task import Step
 
-__all__ = ["Batching", "Step", "steps", "validation"]
+__all__ = ["Batching", "steps", "validation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,35 +48,19 @@ class Batching:
         return [range(start, min(start + self.batch, last)) for start in starts]
 
 
-@dataclass(frozen=True)
-class Step:
-    """What this process has to do in a step.
-
-    Attributes:
-        number: 1 and up.
-        micro_batches: Of windows of equal length.
-        windows: All of them, in order.
-    """
-
-    number: int
-    micro_batches: list[Example]
-    windows: list[Window]
-
-
-def steps(corpus: Corpus, batching: Batching, first: int, last: int) -> Iterator[Step]:
+def steps(corpus: Corpus, batching: Batching, first: int, last: int) -> Iterator[Step[Example]]:
     """The steps from `first` to `last`, the next one read while the caller is busy with this one."""
 
     def read(places: range) -> list[Sample]:
         return [corpus.draw(place) for place in places]
 
-    def made() -> Iterator[Step]:
+    def made() -> Iterator[Step[Example]]:
         with ThreadPoolExecutor(batching.workers, thread_name_prefix="janusdna-corpus") as pool:
             for number in range(first, last + 1):
                 read_batches = list(pool.map(read, batching.of_step(number)))
                 examples = [_stacked(samples, batching) for samples in read_batches]
-                yield Step(
-                    number, examples, [sample.window for samples in read_batches for sample in samples]
-                )
+                places = [_place(sample.window) for samples in read_batches for sample in samples]
+                yield Step(number, examples, places, batching.windows * corpus.length)
 
     return ahead(made())
 
@@ -92,3 +78,7 @@ def _stacked(samples: list[Sample], batching: Batching) -> Example:
         make_example(batching.objective, one.ids, one.weights, one.rng, mask_share=share) for one in samples
     ]
     return Example(*(np.stack(part) for part in zip(*examples, strict=True)))
+
+
+def _place(window: Window) -> str:
+    return f"{window.contig}:{window.start}-{window.end}"

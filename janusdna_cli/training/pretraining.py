@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import janusdna
+from janusdna.checkpoint import Checkpoint, read_native
 from janusdna.config import ModelConfig
+from janusdna.reader import open_checkpoint
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.bgzip import with_random_access
 from janusdna_cli.genome.fasta import Reference
@@ -18,11 +22,27 @@ from janusdna_cli.genome.splits import write_splits
 from janusdna_cli.runtime.ranks import Ranks, joined
 from janusdna_cli.runtime.signals import noted_signals
 from janusdna_cli.runtime.threads import use_threads
-from janusdna_cli.training.run import Genome, PretrainSummary, TrainingRun
-from janusdna_cli.training.run_directory import RunDirectory, Saved
+from janusdna_cli.training.genome_task import Genome, GenomeTask
+from janusdna_cli.training.loop import LoopSettings, TrainingLoop
+from janusdna_cli.training.run_directory import Progress, RunDirectory, Saved
 from janusdna_cli.training.settings import PretrainSettings, trained_length
 
 __all__ = ["PretrainSettings", "PretrainSummary", "pretrain"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PretrainSummary:
+    """What a run came to.
+
+    Attributes:
+        model: The best model's directory.
+        progress: Steps, bases and time, and the best validation.
+    """
+
+    model: Path
+    progress: Progress
 
 
 def pretrain(settings: PretrainSettings) -> PretrainSummary:
@@ -35,14 +55,27 @@ def pretrain(settings: PretrainSettings) -> PretrainSummary:
     """
     use_threads(settings.threads)
     with joined(settings.device) as ranks, noted_signals() as stopped:
-        start = settings.start()
-        config = settings.network(start)
+        start = None if settings.init is None else open_checkpoint(settings.init)
+        config = settings.network(None if start is None else start.config)
         genome = ranks.first_alone(lambda: _open_genome(settings, config))
         folder = RunDirectory(settings.folder)
         saved = ranks.first_alone(lambda: _prepare(settings, config, genome, folder, ranks))
-        run = TrainingRun(settings, config, genome, folder, ranks, stopped)
-        run.begin(start, saved)
-        return run.train()
+        source = start if saved is None else saved.model
+        task = GenomeTask(settings, config, genome, ranks, source, folder.name)
+        recipe = settings.recipe(trained_length(config))
+        logger.info("%s", task.describe(recipe.max_steps))
+        due = _due(settings, validates=task.validates)
+        progress = TrainingLoop(task, recipe, due, folder, ranks, stopped, saved).run()
+        return PretrainSummary(folder.model, progress)
+
+
+def _due(settings: PretrainSettings, *, validates: bool) -> LoopSettings:
+    return LoopSettings(
+        valid_every=settings.valid_every if validates else 0,
+        checkpoint_every=settings.checkpoint_every,
+        keep=settings.keep,
+        quiet=settings.quiet,
+    )
 
 
 def _open_genome(settings: PretrainSettings, config: ModelConfig) -> Genome:
@@ -53,7 +86,7 @@ def _open_genome(settings: PretrainSettings, config: ModelConfig) -> Genome:
 
 def _prepare(
     settings: PretrainSettings, config: ModelConfig, genome: Genome, folder: RunDirectory, ranks: Ranks
-) -> Saved | None:
+) -> Saved[Checkpoint] | None:
     """Make the run's folder, or find where the run in it stands."""
     described = {
         "version": janusdna.__version__,
@@ -66,7 +99,7 @@ def _prepare(
     }
     if folder.holds_a_run() and settings.resume:
         _check_same(folder, described)
-        return folder.newest()
+        return folder.newest(read_native)
     if folder.holds_a_run() and not settings.overwrite and ranks.is_first:
         raise InputError(f"{folder.path}: holds a run; pass --resume to go on, --overwrite to start anew")
     if ranks.is_first:

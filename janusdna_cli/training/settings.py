@@ -7,23 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from janusdna import MIN_LENGTH, PRESETS, ModelConfig, preset
-from janusdna.checkpoint import Checkpoint, read_json
 from janusdna.errors import ConfigError
-from janusdna.objectives import MASK_SHARE, OBJECTIVES, Objective
-from janusdna.reader import open_checkpoint
-from janusdna.training import OPTIMIZERS, Optimizer, Recipe
+from janusdna.json_object import read_json
+from janusdna.recipe import MASK_SHARE, OBJECTIVES, OPTIMIZERS, Objective, Optimizer, Recipe
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs, read_splits
 from janusdna_cli.outputs.names import stem
 from janusdna_cli.reading.settings import FALLBACK_WINDOW
-from janusdna_cli.training.corpus import CorpusSettings
 
-__all__ = ["PretrainSettings", "Recompute", "trained_length"]
+__all__ = ["CorpusSettings", "PretrainSettings", "Recompute", "trained_length"]
 
 Recompute = Literal["auto", "on", "off"]
+Dtype = Literal["auto", "float32", "bfloat16"]
+KernelsName = Literal["auto", "triton", "mamba-ssm", "reference"]
 
 _LONG_WINDOW, _STEPS, _STEPS_OF_LONG_WINDOWS = 131_072, 10_000, 50_000
 _VALID_TOKENS, _FEWEST_VALID_WINDOWS = 1 << 19, 8
@@ -40,8 +39,11 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
     (("length",), lambda bases: bases >= MIN_LENGTH, f"{MIN_LENGTH} or more"),
     (("objective",), lambda name: name in OBJECTIVES, " or ".join(OBJECTIVES)),
     (("optimizer",), lambda name: name in OPTIMIZERS, " or ".join(OPTIMIZERS)),
+    (("recompute",), lambda name: name in get_args(Recompute), " or ".join(get_args(Recompute))),
+    (("dtype",), lambda name: name in get_args(Dtype), " or ".join(get_args(Dtype))),
+    (("kernels",), lambda name: name in get_args(KernelsName), " or ".join(get_args(KernelsName))),
 )
-# What may differ between a run and its resumption.
+# What may differ between a run and its resumption: it moves work and memory about, not what is learned.
 _FREE = frozenset(
     [
         "fasta",
@@ -51,12 +53,35 @@ _FREE = frozenset(
         "overwrite",
         "quiet",
         "device",
+        "batch_bp",
+        "recompute",
         "threads",
         "workers",
         "keep",
         "checkpoint_every",
     ]
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSettings:
+    """How windows are drawn.
+
+    Attributes:
+        length: Bases of a window.
+        seed: Of the order, the strands and whatever else is left to chance.
+        max_n: Windows with a larger share of bases that are not A, C, G, T are left out.
+        reverse_complement: Whether half of the windows are read from the other strand.
+        shift: Whether a window begins anywhere within its place in the grid, anew each time.
+        soft_mask_weight: What a lower-case base counts in the loss; 1 for as much as others.
+    """
+
+    length: int
+    seed: int = 0
+    max_n: float = 0.5
+    reverse_complement: bool = True
+    shift: bool = False
+    soft_mask_weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +159,8 @@ class PretrainSettings:
     keep: int = 3
     recompute: Recompute = "auto"
     device: str = "auto"
-    dtype: str = "auto"
-    kernels: str = "auto"
+    dtype: Dtype = "auto"
+    kernels: KernelsName = "auto"
     batch_bp: int | None = None
     threads: int | None = None
     workers: int = 2
@@ -159,22 +184,17 @@ class PretrainSettings:
         """The run's."""
         return Path(self.output or f"{stem(self.fasta)}.janusdna-run")
 
-    def start(self) -> Checkpoint | None:
-        """The weights to start from.
-
-        Raises:
-            CheckpointError: If they cannot be read.
-        """
-        return None if self.init is None else open_checkpoint(self.init)
-
-    def network(self, start: Checkpoint | None) -> ModelConfig:
+    def network(self, start: ModelConfig | None = None) -> ModelConfig:
         """The sizes of the network, and the window it will have been trained on.
+
+        Args:
+            start: The sizes of the model to start from.
 
         Raises:
             InputError: If `preset` is a file that is not there, or its fields are not those of a network.
             ConfigError: If there is no preset of that name.
         """
-        config = _sizes(self.preset) if start is None else start.config
+        config = _sizes(self.preset) if start is None else start
         length = self.length or trained_length(config)
         return dataclasses.replace(config, trained_length=length, router_aux_loss_coef=self.aux)
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from janusdna.config import ModelConfig
 from janusdna.errors import CheckpointError, ConfigError
+from janusdna.json_object import read_json
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels
 
@@ -199,23 +200,6 @@ def _utf8_path(path: Path) -> Iterator[str]:
             yield f"/dev/fd/{file.fileno()}"
     else:
         yield str(path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in `path`.
-
-    Raises:
-        CheckpointError: If there is none.
-    """
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: holds a JSON {type(value).__name__}: expected an object")
-    return value
 
 
 def file_sha256(path: Path) -> str:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,26 +22,20 @@ from janusdna import tokens
 from janusdna.nn.feed_forward import Routing
 from janusdna.nn.model import Sees
 from janusdna.nn.prediction import Prediction
+from janusdna.recipe import MASK_SHARE, Objective
 
 __all__ = [
-    "MASK_SHARE",
-    "OBJECTIVES",
     "SEES",
     "Example",
-    "Objective",
     "load_balancing_loss",
     "make_example",
     "router_loss",
     "surprisal",
 ]
 
-Objective = Literal["janus", "mlm", "clm"]
-OBJECTIVES: tuple[Objective, ...] = ("janus", "mlm", "clm")
 SEES: dict[Objective, Sees] = {"janus": "others", "mlm": "all", "clm": "before"}
 
-# Source: Devlin et al., arXiv 1810.04805.
-MASK_SHARE = 0.15
-# Of the bases chosen, those that become [MASK], and any base.
+# Of the bases chosen, those that become [MASK], and any base. Source: Devlin et al., arXiv 1810.04805.
 _MASKED, _RANDOM = 0.8, 0.1
 
 
@@ -57,6 +51,11 @@ class Example(NamedTuple):
     inputs: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32]
+
+    @property
+    def size(self) -> int:
+        """Windows."""
+        return len(self.inputs)
 
     def part(self, start: int, end: int) -> Example:
         """The windows from `start` to `end`."""

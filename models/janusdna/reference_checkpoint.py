@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from janusdna.checkpoint import Checkpoint, file_sha256, read_json
+from janusdna.checkpoint import Checkpoint, file_sha256
 from janusdna.config import ModelConfig
 from janusdna.errors import CheckpointError, ConfigError
 from janusdna.inert_pickle import read_pickle
+from janusdna.json_object import read_json
 
 __all__ = ["CONFIG_NAME", "read_reference", "rename"]
 

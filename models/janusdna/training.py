@@ -1,162 +1,132 @@
 """A network in training: micro-batches in, one step of the optimiser, and what it looked like.
 
-A step's loss is the mean over all the positions that count in it, whichever process has them and however
-they are cut into micro-batches; the load-balancing loss is a mean over micro-batches, by windows.
+What is learned from them is the business of a `Loss`. A step's loss is a mean over all that counts in it,
+whichever process has it and however it is cut into micro-batches.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Generic, Protocol, Self, TypeVar
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from janusdna import tokens
 from janusdna.errors import TrainingError
 from janusdna.muon import Muon
-from janusdna.nn.model import JanusDNA
-from janusdna.nn.prediction import Prediction
-from janusdna.objectives import SEES, Example, Objective, router_loss, surprisal
 from janusdna.ops.cpu.threads import side_by_side
+from janusdna.parameter_groups import optimisers
+from janusdna.recipe import Recipe
 
-__all__ = ["OPTIMIZERS", "Optimizer", "Recipe", "Report", "Trainer"]
+__all__ = ["Batch", "BatchT", "Loss", "Report", "ReportT", "Trainer"]
 
-Optimizer = Literal["adamw", "muon"]
-OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
-
-_TINY = 1e-30
 _QUANTITIES = {torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step"), Muon: ("momentum_buffer",)}
-_NO_DECAY = (".bias", "norm.weight", ".A_log", ".D")
-# Rows for tokens, bases or experts, taps of single channels, and a rank of two: none for Muon.
-_NO_MATRICES = ("embedding.weight", "head.weight", "router.weight", "conv.weight", "dt_proj.weight")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How the weights move.
+class Batch(Protocol):
+    """Examples that go through the network together."""
 
-    Attributes:
-        max_steps: Steps in all.
-        optimizer: "adamw", or "muon" for the matrices and AdamW for the rest.
-        lr: Learning rate at the top.
-        warmup: Share of the steps in which it rises to there, in a straight line.
-        warmup_lr: Where it starts.
-        min_lr: Where it ends, along a cosine.
-        beta1, beta2, eps: Of AdamW.
-        momentum: Of Muon.
-        weight_decay: Of all weights but those of norms, biases, A_log and D.
-        clip: Longest gradient; longer ones are shortened to it.
+    @property
+    def size(self) -> int:
+        """How many there are."""
 
-    Source: Duan et al., arXiv 2505.17257, appendix; it has AdamW alone.
-    """
-
-    max_steps: int = 10_000
-    optimizer: Optimizer = "adamw"
-    lr: float = 8e-3
-    warmup: float = 0.1
-    warmup_lr: float = 1e-6
-    min_lr: float = 1e-4
-    beta1: float = 0.9
-    beta2: float = 0.95
-    eps: float = 1e-8
-    momentum: float = 0.95
-    weight_decay: float = 0.1
-    clip: float = 1.0
-
-    def lr_at(self, step: int) -> float:
-        """The learning rate of a step, 1 to max_steps."""
-        rising = round(self.warmup * self.max_steps)
-        if step <= rising:
-            return self.warmup_lr + (self.lr - self.warmup_lr) * step / rising
-        along = (step - rising) / max(1, self.max_steps - rising)
-        return self.min_lr + (self.lr - self.min_lr) * (1 + math.cos(math.pi * along)) / 2
+    def part(self, start: int, end: int) -> Self:
+        """The examples from `start` to `end`."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What was seen of some windows, as means over the positions that count.
+class Report(Protocol):
+    """What was seen of some micro-batches."""
 
-    Attributes:
-        loss: Weighted cross-entropy over the vocabulary, in nats.
-        bits_per_base: Cross-entropy over A, C, G and T alone.
-        accuracy: Share of positions whose likeliest base is the true one.
-        aux_loss: The load-balancing loss, times its coefficient.
-        counted: Positions.
-        windows: Windows, each strand for itself.
-        usage: Share of the tokens' choices that each expert has, (streams, layers with experts, E).
-        gradient_norm: Before it is clipped; None where there is no gradient.
-    """
+    @property
+    def loss(self) -> float:
+        """Over all of them."""
 
-    loss: float
-    bits_per_base: float
-    accuracy: float
-    aux_loss: float
-    counted: int
-    windows: int
-    usage: list[list[list[float]]]
-    gradient_norm: float | None = None
+    @property
+    def gradient_norm(self) -> float | None:
+        """Before it is clipped; None where there is no gradient."""
 
 
-class _Totals(NamedTuple):
-    """Of the whole step, in all processes: the sum of all weights, and windows."""
+BatchT = TypeVar("BatchT", bound=Batch)
+ReportT = TypeVar("ReportT", bound=Report)
+BatchT_contra = TypeVar("BatchT_contra", bound=Batch, contravariant=True)
+ReportT_co = TypeVar("ReportT_co", bound=Report, covariant=True)
 
-    weight: float
-    windows: float
+
+class Loss(Protocol[BatchT_contra, ReportT_co]):
+    """What steps make smaller, and what is told of it: all from sums over micro-batches and processes."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What holds all parameters, a head that was added included; its weights are trained in place."""
+
+    def trained(self) -> Mapping[str, nn.Parameter]:
+        """The parameters that are moved, all of one dtype, by name; every batch's loss depends on each."""
+
+    def weigh(self, micro_batches: Sequence[BatchT_contra]) -> tuple[float, ...]:
+        """What the loss of a step is divided by: the part of these micro-batches, to be added up."""
+
+    @property
+    def seen(self) -> int:
+        """How many sums `read` gives."""
+
+    def read(self, batch: BatchT_contra, totals: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+        """A batch's share of a step's loss, and what was seen.
+
+        Args:
+            batch: Of the step.
+            totals: `weigh` of the whole step.
+
+        Returns:
+            The share, a scalar with a gradient, and sums over the batch's examples, (seen,) float64.
+        """
+
+    def report(self, sums: Sequence[float], gradient_norm: float | None) -> ReportT_co:
+        """What was seen, of the sums over all; the gradient's length as a `Report` has it."""
 
 
-class Trainer:
-    """A network with its optimiser.
+class Trainer(Generic[BatchT, ReportT]):
+    """A network with its optimisers.
 
     Args:
-        network: Its weights are trained in place; all of one dtype.
+        loss: What is trained, and what for.
         recipe: How.
-        objective: What for.
-        compute_dtype: What products are computed in: the weights' own, or bfloat16 by autocast.
         lanes: Micro-batches computed side by side, on a CPU.
         total: Adds up a tensor over all processes, in place.
     """
 
     def __init__(
         self,
-        network: JanusDNA,
+        loss: Loss[BatchT, ReportT],
         recipe: Recipe,
-        objective: Objective = "janus",
         *,
-        compute_dtype: torch.dtype = torch.float32,
         lanes: int = 1,
         total: Callable[[Tensor], Tensor] = lambda tensor: tensor,
     ) -> None:
-        self.network = network.train()
+        self.loss = loss
         self.recipe = recipe
-        self.objective = objective
-        self.device = network.embedding.weight.device
-        self._compute_dtype = compute_dtype
         self._lanes = lanes
         self._total = total
-        self._named = _trained(network, objective)
+        self._named = dict(loss.trained())
         weights = list(self._named.values())
         sizes = [parameter.numel() for parameter in weights]
         # One piece, so that adding it up over processes is one call.
-        self._gradient = torch.zeros(sum(sizes), dtype=weights[0].dtype, device=self.device)
+        self._gradient = torch.zeros(sum(sizes), dtype=weights[0].dtype, device=weights[0].device)
         parts = zip(weights, self._gradient.split(sizes), strict=True)
         self._parts = [part.view_as(parameter) for parameter, part in parts]
         for parameter, part in zip(weights, self._parts, strict=True):
             parameter.grad = part
-        self._optimisers = _optimisers(self._named, recipe)
+        self._optimisers = optimisers(loss.network, self._named, recipe)
+        loss.network.train()
 
     def step(
-        self, micro_batches: Sequence[Example], number: int, proceed: Callable[[], None] = lambda: None
-    ) -> Report:
+        self, micro_batches: Sequence[BatchT], number: int, proceed: Callable[[], None] = lambda: None
+    ) -> ReportT:
         """Move the weights by one step.
 
         Args:
@@ -180,9 +150,9 @@ class Trainer:
         return report
 
     def gradient(
-        self, micro_batches: Sequence[Example], proceed: Callable[[], None] = lambda: None
-    ) -> tuple[Tensor, _Totals]:
-        """Leave the step's gradient in the parameters' `grad`, unclipped, and give what was seen."""
+        self, micro_batches: Sequence[BatchT], proceed: Callable[[], None] = lambda: None
+    ) -> tuple[Tensor, tuple[float, ...]]:
+        """Leave the step's gradient in the parameters' `grad`, unclipped; give what was seen, and totals."""
         totals = self._totals(micro_batches)
         self._gradient.zero_()
         sums = self._no_sums()
@@ -197,16 +167,20 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(
-        self, micro_batches: Iterable[Example], proceed: Callable[[], None] = lambda: None
-    ) -> Report:
-        """What the network makes of windows that it does not learn from; arguments as of `step`."""
+        self, micro_batches: Iterable[BatchT], proceed: Callable[[], None] = lambda: None
+    ) -> ReportT:
+        """What the network makes of examples that it does not learn from; arguments as of `step`."""
         sums = self._no_sums()
         waiting = iter(micro_batches)
-        while group := list(islice(waiting, self._lanes)):
-            proceed()
-            for _, seen in side_by_side(*(partial(self._read, one, _Totals(1, 1)) for one in group)):
-                sums += seen
-        return self._report(sums)
+        self.loss.network.eval()
+        try:
+            while group := list(islice(waiting, self._lanes)):
+                proceed()
+                for _, seen in side_by_side(*(partial(self._read_alone, one) for one in group)):
+                    sums += seen
+        finally:
+            self.loss.network.train()
+        return self._report(sums, None)
 
     def state(self) -> dict[str, Tensor]:
         """The optimisers', by parameter and quantity."""
@@ -234,117 +208,43 @@ class Trainer:
                     for saved in [state[f"{names[parameter]}.{quantity}"]]
                 }
 
-    def _totals(self, micro_batches: Sequence[Example]) -> _Totals:
-        weight = sum(float(one.weights.sum(dtype=np.float64)) for one in micro_batches)
-        windows = sum(len(one.inputs) for one in micro_batches)
-        sums = torch.tensor([weight, windows], dtype=torch.float64, device=self.device)
-        return _Totals(*self._total(sums).tolist())
+    def _totals(self, micro_batches: Sequence[BatchT]) -> tuple[float, ...]:
+        own = torch.tensor(self.loss.weigh(micro_batches), dtype=torch.float64, device=self._gradient.device)
+        return tuple(self._total(own).tolist())
 
-    def _backward(self, example: Example, totals: _Totals) -> tuple[Sequence[Tensor], Tensor]:
+    def _backward(self, batch: BatchT, totals: tuple[float, ...]) -> tuple[Sequence[Tensor], Tensor]:
         """The gradients of a micro-batch's share of the loss, and its sums; halved where memory is short."""
         try:
-            loss, sums = self._read(example, totals)
+            loss, sums = self.loss.read(batch, totals)
             return torch.autograd.grad(loss, list(self._named.values())), sums
         except torch.OutOfMemoryError:
-            if len(example.inputs) == 1:
+            if batch.size == 1:
                 raise
-        logger.warning("too little memory for %d windows at once: halved", len(example.inputs))
+        logger.warning("too little memory for %d windows at once: halved", batch.size)
         torch.cuda.empty_cache()
-        middle = len(example.inputs) // 2
-        one, first = self._backward(example.part(0, middle), totals)
-        other, second = self._backward(example.part(middle, len(example.inputs)), totals)
+        middle = batch.size // 2
+        one, first = self._backward(batch.part(0, middle), totals)
+        other, second = self._backward(batch.part(middle, batch.size), totals)
         return torch._foreach_add(list(one), list(other)), first + second
 
-    def _read(self, example: Example, totals: _Totals) -> tuple[Tensor, Tensor]:
-        """A micro-batch's share of the step's loss, and its sums."""
-        inputs, labels, weights = (torch.from_numpy(part).to(self.device) for part in example)
-        with self._autocast():
-            prediction = self.network(inputs.long(), sees=SEES[self.objective])
-        losses = surprisal(prediction.logits, labels.long()) * weights
-        aux = router_loss(prediction, self.network.config.router_aux_loss_coef) * len(inputs)
-        own = (losses.sum(dtype=torch.float64), weights.sum(dtype=torch.float64), aux.double())
-        sums = torch.stack([*(found.detach() for found in own), aux.new_tensor(len(inputs)).double()])
-        sums = torch.cat((sums, _seen(prediction, labels.long(), weights > 0), self._usage(prediction)))
-        return losses.sum() / max(totals.weight, _TINY) + aux / totals.windows, sums
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._compute_dtype == self.network.head.weight.dtype:
-            return nullcontext()
-        return torch.autocast(self.device.type, self._compute_dtype)
-
-    def _usage(self, prediction: Prediction) -> Tensor:
-        """How often each expert was chosen, (streams * layers * E,)."""
-        config = self.network.config
-        shape = 2, len(config.expert_layers), config.num_experts
-        counts = torch.zeros(shape, dtype=torch.float64, device=self.device)
-        for stream, routings in enumerate(prediction.routings):
-            for layer, routing in enumerate(routings):
-                chosen = routing.choices.flatten()
-                counts[stream, layer].index_add_(0, chosen, counts.new_ones(1).expand(len(chosen)))
-        return counts.flatten()
+    def _read_alone(self, batch: BatchT) -> tuple[Tensor, Tensor]:
+        return self.loss.read(batch, self.loss.weigh([batch]))
 
     def _no_sums(self) -> Tensor:
-        config = self.network.config
-        size = 7 + 2 * len(config.expert_layers) * config.num_experts
-        return torch.zeros(size, dtype=torch.float64, device=self.device)
+        return torch.zeros(self.loss.seen, dtype=torch.float64, device=self._gradient.device)
 
-    def _report(self, sums: Tensor, norm: float | None = None) -> Report:
-        config = self.network.config
-        loss, weight, aux, windows, surprise, correct, counted, *usage = self._total(sums).tolist()
-        choices = np.array(usage).reshape(2, len(config.expert_layers), config.num_experts)
-        shares = choices / np.maximum(choices.sum(axis=2, keepdims=True), 1)
-        return Report(
-            loss=loss / max(weight, _TINY),
-            bits_per_base=surprise / max(counted, 1) / math.log(2),
-            accuracy=correct / max(counted, 1),
-            aux_loss=aux / max(windows, 1),
-            counted=int(counted),
-            windows=int(windows),
-            usage=shares.tolist(),
-            gradient_norm=norm,
-        )
+    def _report(self, sums: Tensor, gradient_norm: float | None) -> ReportT:
+        return self.loss.report(self._total(sums).tolist(), gradient_norm)
 
-    def _not_finite(self, micro_batches: Sequence[Example], report: Report, totals: _Totals) -> TrainingError:
-        """The error of a step, which names the windows that make it on their own."""
-        windows = [one.part(row, row + 1) for one in micro_batches for row in range(len(one.inputs))]
+    def _not_finite(
+        self, micro_batches: Sequence[BatchT], report: ReportT, totals: tuple[float, ...]
+    ) -> TrainingError:
+        """The error of a step, which names the examples that make it on their own."""
+        examples = [one.part(row, row + 1) for one in micro_batches for row in range(one.size)]
         causes = []
-        for index, window in enumerate(windows):
-            gradients, sums = self._backward(window, totals)
+        for index, example in enumerate(examples):
+            gradients, sums = self._backward(example, totals)
             if not all(bool(torch.isfinite(found).all()) for found in (*gradients, sums)):
                 causes.append(index)
         found = f"the loss is {report.loss}, the gradient's length {report.gradient_norm}"
         return TrainingError(found, tuple(causes))
-
-
-def _trained(network: JanusDNA, objective: Objective) -> dict[str, torch.nn.Parameter]:
-    """The parameters that an objective moves: a causal one has no use for the backward stream."""
-    idle = "backward_stream." if objective == "clm" else "-"
-    return {name: p for name, p in network.named_parameters() if not name.startswith(idle)}
-
-
-def _optimisers(named: dict[str, torch.nn.Parameter], recipe: Recipe) -> list[torch.optim.Optimizer]:
-    by_muon = {
-        name for name in named if recipe.optimizer == "muon" and not name.endswith(_NO_DECAY + _NO_MATRICES)
-    }
-    still = [parameter for name, parameter in named.items() if name.endswith(_NO_DECAY)]
-    decaying = [p for name, p in named.items() if not name.endswith(_NO_DECAY) and name not in by_muon]
-    groups = [
-        {"params": decaying, "weight_decay": recipe.weight_decay},
-        {"params": still, "weight_decay": 0.0},
-    ]
-    betas = recipe.beta1, recipe.beta2
-    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, recipe.lr, betas, recipe.eps)]
-    if by_muon:
-        matrices = [named[name] for name in named if name in by_muon]
-        muon = Muon(matrices, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-        found.append(muon)
-    return found
-
-
-def _seen(prediction: Prediction, labels: Tensor, counted: Tensor) -> Tensor:
-    """Over the counted positions: sum of -log p among A, C, G and T, right guesses, positions."""
-    bases = prediction.logits.detach()[..., tokens.ACGT].float()
-    # Labels that do not count may be no base.
-    true = (labels - tokens.A).clamp(0, 3)
-    each = surprisal(bases, true), bases.argmax(-1) == true, counted
-    return torch.stack([(found * counted).sum(dtype=torch.float64) for found in each])

@@ -17,9 +17,11 @@ from janusdna import objectives, tokens
 from janusdna.checkpoint import build
 from janusdna.nn.model import JanusDNA
 from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
+from janusdna.pretraining import PretrainingLoss
 from janusdna.reader import open_checkpoint
+from janusdna.recipe import Recipe
 from janusdna.reference_checkpoint import rename
-from janusdna.training import Recipe, Trainer
+from janusdna.training import Trainer
 
 CASES = ["tiny-midattn-mlp", "tiny-midattn-nomlp", "tiny-nomidattn-mlp", "tiny-nomidattn-nomlp"]
 LENGTHS = [5, 64, 257]
@@ -83,7 +85,7 @@ def test_losses_and_gradients_through_the_training_path(case: Path, length: int)
     ids = expected[f"T{length}.input_ids"].to(torch.uint8).numpy()
     chance = np.random.default_rng(0)
     made = [objectives.make_example("janus", window, None, chance) for window in ids]
-    trainer = Trainer(_network(case, BACKENDS["cpu"]).float(), Recipe())
+    trainer = Trainer(PretrainingLoss(_network(case, BACKENDS["cpu"]).float()), Recipe())
     example = objectives.Example(*(np.stack(part) for part in zip(*made, strict=True)))
     report = trainer.evaluate([example])
     assert abs(report.loss - expected[f"T{length}.loss"].item()) <= 1e-5
@@ -91,7 +93,7 @@ def test_losses_and_gradients_through_the_training_path(case: Path, length: int)
     trainer.gradient([example])
     norms = json.loads((case / f"grad_norms_T{length}.json").read_text())
     for name, norm in norms.items():
-        assert _gradient(trainer.network, name).norm().item() == pytest.approx(norm, rel=1e-3), name
+        assert _gradient(trainer.loss.network, name).norm().item() == pytest.approx(norm, rel=1e-3), name
 
 
 def _gradient(network: JanusDNA, reference_name: str) -> torch.Tensor:

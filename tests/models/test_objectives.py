@@ -8,7 +8,8 @@ import torch
 
 from janusdna import objectives
 from janusdna.nn.feed_forward import Routing
-from janusdna.objectives import OBJECTIVES, Example, make_example
+from janusdna.objectives import Example, make_example
+from janusdna.recipe import OBJECTIVES
 
 MASK, PAD = 3, 4
 

@@ -11,9 +11,11 @@ import torch
 from janusdna import objectives, tokens
 from janusdna.errors import TrainingError
 from janusdna.nn.model import JanusDNA
-from janusdna.objectives import OBJECTIVES, Example, make_example
+from janusdna.objectives import Example, make_example
 from janusdna.ops.backends import REFERENCE, Kernels
-from janusdna.training import OPTIMIZERS, Optimizer, Recipe, Trainer
+from janusdna.pretraining import PretrainingLoss
+from janusdna.recipe import OBJECTIVES, OPTIMIZERS, Optimizer, Recipe
+from janusdna.training import Trainer
 
 from ..closeness import assert_as_close, distance
 
@@ -57,9 +59,9 @@ def test_the_gradient_is_that_of_the_loss_in_float64(
 ) -> None:
     example, found = examples(objective, seed=seed), []
     for kernels in (cpu_kernels, REFERENCE):
-        trainer = Trainer(make_network(kernels, seed), Recipe(), objective)
+        trainer = Trainer(PretrainingLoss(make_network(kernels, seed), objective), Recipe())
         trainer.gradient([example])
-        found.append(gradients(trainer.network))
+        found.append(gradients(trainer.loss.network))
     assert_as_close(*found, exact_gradients(make_network(seed=seed), example, objective))
 
 
@@ -68,19 +70,19 @@ def test_it_is_the_same_however_a_step_is_cut(
     make_network: Callable[..., JanusDNA], cpu_kernels: Kernels, lanes: int
 ) -> None:
     example = examples()
-    whole = Trainer(make_network(cpu_kernels, router_aux_loss_coef=0.0), Recipe())
+    whole = Trainer(PretrainingLoss(make_network(cpu_kernels, router_aux_loss_coef=0.0)), Recipe())
     whole.gradient([example])
-    cut = Trainer(make_network(cpu_kernels, router_aux_loss_coef=0.0), Recipe(), lanes=lanes)
+    cut = Trainer(PretrainingLoss(make_network(cpu_kernels, router_aux_loss_coef=0.0)), Recipe(), lanes=lanes)
     cut.gradient([example.part(0, 1), example.part(1, 4), example.part(4, 6)])
     exact = exact_gradients(make_network(router_aux_loss_coef=0.0), example, "janus")
-    assert_as_close(gradients(cut.network), gradients(whole.network), exact)
+    assert_as_close(gradients(cut.loss.network), gradients(whole.loss.network), exact)
 
 
 def test_load_balancing_is_a_mean_over_micro_batches_by_windows(
     make_network: Callable[..., JanusDNA],
 ) -> None:
     example = examples()
-    trainer = Trainer(make_network(), Recipe())
+    trainer = Trainer(PretrainingLoss(make_network()), Recipe())
     report = trainer.evaluate([example.part(0, 2), example.part(2, 6)])
     parts = [trainer.evaluate([part]).aux_loss for part in (example.part(0, 2), example.part(2, 6))]
     assert report.aux_loss == pytest.approx((2 * parts[0] + 4 * parts[1]) / 6)
@@ -92,10 +94,10 @@ def test_lanes_give_the_same_bits_each_time(
     example = examples()
     found = []
     for _ in range(3):
-        trainer = Trainer(make_network(cpu_kernels), Recipe(), lanes=2)
+        trainer = Trainer(PretrainingLoss(make_network(cpu_kernels)), Recipe(), lanes=2)
         for step in (1, 2):
             trainer.step([example.part(0, 2), example.part(2, 4), example.part(4, 6)], step)
-        found.append(torch.cat([p.detach().flatten() for p in trainer.network.parameters()]))
+        found.append(torch.cat([p.detach().flatten() for p in trainer.loss.network.parameters()]))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
 
@@ -107,15 +109,15 @@ def test_recomputing_changes_no_bit(
     example = examples(objective)
     found = []
     for wanted in (False, True):
-        trainer = Trainer(make_network(cpu_kernels).recompute(wanted), Recipe(), objective)
+        trainer = Trainer(PretrainingLoss(make_network(cpu_kernels).recompute(wanted), objective), Recipe())
         trainer.gradient([example])
-        found.append(gradients(trainer.network))
+        found.append(gradients(trainer.loss.network))
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
 def test_two_steps_are_those_of_adamw_by_hand(make_network: Callable[..., JanusDNA]) -> None:
     recipe = Recipe(max_steps=10, lr=0.01, warmup=0.2, clip=0.5, weight_decay=0.3)
-    trainer = Trainer(make_network().double(), recipe, compute_dtype=torch.float64)
+    trainer = Trainer(PretrainingLoss(make_network().double(), compute_dtype=torch.float64), recipe)
     exact = make_network().double()
     named = dict(exact.named_parameters())
     first, second = ({name: torch.zeros_like(p) for name, p in named.items()} for _ in range(2))
@@ -136,7 +138,7 @@ def test_two_steps_are_those_of_adamw_by_hand(make_network: Callable[..., JanusD
                 second[name] = 0.95 * second[name] + 0.05 * gradient**2
                 unbiased = second[name] / (1 - 0.95**step)
                 parameter -= rate * first[name] / (1 - 0.9**step) / (unbiased.sqrt() + 1e-8)
-    found = dict(trainer.network.named_parameters())
+    found = dict(trainer.loss.network.named_parameters())
     assert max(distance(found[name], parameter) for name, parameter in named.items()) < 1e-5
 
 
@@ -174,7 +176,7 @@ def test_a_masked_prediction_sees_everything(
 def test_causal_training_leaves_the_backward_stream_alone(make_network: Callable[..., JanusDNA]) -> None:
     network = make_network()
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
-    Trainer(network, Recipe(max_steps=1, warmup=0), "clm").step([examples("clm")], 1)
+    Trainer(PretrainingLoss(network, "clm"), Recipe(max_steps=1, warmup=0)).step([examples("clm")], 1)
     same = {name for name, p in network.named_parameters() if torch.equal(p, before[name])}
     assert same == {name for name in before if name.startswith("backward_stream.")}
 
@@ -182,7 +184,7 @@ def test_causal_training_leaves_the_backward_stream_alone(make_network: Callable
 def test_what_is_reported_is_counted_by_hand(make_network: Callable[..., JanusDNA]) -> None:
     example = examples()
     network = make_network()
-    report = Trainer(network, Recipe()).evaluate([example.part(0, 4), example.part(4, 6)])
+    report = Trainer(PretrainingLoss(network), Recipe()).evaluate([example.part(0, 4), example.part(4, 6)])
     with torch.no_grad():
         logits = network(torch.from_numpy(example.inputs).long()).logits.double()
     labels, counts = torch.from_numpy(example.labels).long(), torch.from_numpy(example.weights) > 0
@@ -201,16 +203,16 @@ def test_a_saved_optimiser_goes_on_to_the_same_bits(
     make_network: Callable[..., JanusDNA], optimizer: Optimizer
 ) -> None:
     recipe = Recipe(max_steps=4, warmup=0, optimizer=optimizer)
-    one = Trainer(make_network(), recipe)
+    one = Trainer(PretrainingLoss(make_network()), recipe)
     for step in (1, 2):
         one.step([examples(seed=step)], step)
-    other = Trainer(make_network(seed=9), recipe)
-    other.network.load_state_dict(one.network.state_dict())
+    other = Trainer(PretrainingLoss(make_network(seed=9)), recipe)
+    other.loss.network.load_state_dict(one.loss.network.state_dict())
     other.load_state({name: tensor.clone() for name, tensor in one.state().items()})
     for step in (3, 4):
         reports = [trainer.step([examples(seed=step)], step) for trainer in (one, other)]
         assert reports[0] == reports[1]
-    pairs = zip(one.network.parameters(), other.network.parameters(), strict=True)
+    pairs = zip(one.loss.network.parameters(), other.loss.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -218,7 +220,9 @@ def test_muon_moves_the_matrices_and_adamw_the_rest(make_network: Callable[..., 
     moved = {}
     for optimizer in OPTIMIZERS:
         network = make_network()
-        Trainer(network, Recipe(max_steps=1, warmup=0, optimizer=optimizer)).step([examples()], 1)
+        Trainer(PretrainingLoss(network), Recipe(max_steps=1, warmup=0, optimizer=optimizer)).step(
+            [examples()], 1
+        )
         moved[optimizer] = dict(network.named_parameters())
     same = {name for name, p in moved["adamw"].items() if torch.equal(p, moved["muon"][name])}
     matrix = re.compile(r"\b(in|out|x|[qkvo]|gate_up|down)_proj|final_mlp.*weight")
@@ -235,7 +239,7 @@ def test_a_step_that_is_not_finite_names_its_windows_and_changes_nothing(
     ids = np.where(example.inputs == tokens.T, tokens.A, example.inputs)
     ids[4, 7] = tokens.T
     poisoned = Example(ids, ids, example.weights)
-    trainer = Trainer(network, Recipe(max_steps=1))
+    trainer = Trainer(PretrainingLoss(network), Recipe(max_steps=1))
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
     with pytest.raises(TrainingError, match="the loss is nan") as caught:
         trainer.step([poisoned.part(0, 3), poisoned.part(3, 6)], 1)
@@ -244,8 +248,8 @@ def test_a_step_that_is_not_finite_names_its_windows_and_changes_nothing(
 
 
 def test_what_proceed_raises_ends_a_step_with_nothing_changed(make_network: Callable[..., JanusDNA]) -> None:
-    trainer = Trainer(make_network(), Recipe(max_steps=1))
-    before = [p.detach().clone() for p in trainer.network.parameters()]
+    trainer = Trainer(PretrainingLoss(make_network()), Recipe(max_steps=1))
+    before = [p.detach().clone() for p in trainer.loss.network.parameters()]
     calls = []
 
     def proceed() -> None:
@@ -255,4 +259,4 @@ def test_what_proceed_raises_ends_a_step_with_nothing_changed(make_network: Call
 
     with pytest.raises(KeyboardInterrupt):
         trainer.step([examples(), examples()], 1, proceed)
-    assert all(torch.equal(p, b) for p, b in zip(trainer.network.parameters(), before, strict=True))
+    assert all(torch.equal(p, b) for p, b in zip(trainer.loss.network.parameters(), before, strict=True))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from janusdna.nn.readout import Readout
 from janusdna.ops.backends import Kernels
 
 __all__ = ["MixtureOfExperts", "Routing", "SwiGLU"]
@@ -61,7 +62,7 @@ class MixtureOfExperts(nn.Module):
     ) -> None:
         super().__init__()
         self.experts_per_token = experts_per_token
-        self.router = nn.Linear(hidden_size, num_experts, bias=False)
+        self.router = Readout(hidden_size, num_experts, bias=False)
         self.gate_up_proj = nn.Parameter(torch.empty(num_experts, 2 * intermediate_size, hidden_size))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_size, intermediate_size))
         self.kernels = kernels

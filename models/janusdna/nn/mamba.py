@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from janusdna.nn.norm import RMSNorm
+from janusdna.nn.readout import Readout
 from janusdna.ops.backends import Kernels
 
 __all__ = ["GatedProjections", "MambaMixer", "MambaState"]
@@ -82,7 +83,7 @@ class MambaMixer(nn.Module):
         self.dt_norm = RMSNorm(dt_rank, eps=eps, kernels=kernels)
         self.B_norm = RMSNorm(state_size, eps=eps, kernels=kernels)
         self.C_norm = RMSNorm(state_size, eps=eps, kernels=kernels)
-        self.dt_proj = nn.Linear(dt_rank, inner_size)
+        self.dt_proj = Readout(dt_rank, inner_size)
         self.A_log = nn.Parameter(torch.empty(inner_size, state_size))
         self.D = nn.Parameter(torch.ones(inner_size))
         self.kernels = kernels

@@ -19,6 +19,7 @@ from janusdna.nn.fusion import JanusFusion
 from janusdna.nn.mamba import GatedProjections, MambaMixer
 from janusdna.nn.norm import RMSNorm
 from janusdna.nn.prediction import NO_ROUTINGS, Prediction, Reading, Routings
+from janusdna.nn.readout import Readout
 from janusdna.nn.stream import Stream, StreamLayer
 from janusdna.nn.streams import Streams
 from janusdna.nn.target_reading import TargetReading
@@ -71,7 +72,7 @@ class JanusDNA(nn.Module):
         )
         self.final_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, kernels=kernels)
         self.final_mlp = _final_mlp(config.hidden_size) if config.final_mlp else None
-        self.head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.head = Readout(config.hidden_size, config.vocab_size, bias=False)
         if not self.embedding.weight.is_meta:
             self.init_weights()
 

@@ -18,7 +18,8 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.training import corpus as corpus_module
-from janusdna_cli.training.corpus import Corpus, CorpusSettings, Sample, shuffled
+from janusdna_cli.training.corpus import Corpus, Sample, shuffled
+from janusdna_cli.training.settings import CorpusSettings
 
 IDS = {"A": 7, "C": 8, "G": 9, "T": 10, "U": 10}
 PAD = 4

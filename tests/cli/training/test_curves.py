@@ -364,8 +364,8 @@ def test_what_is_no_run_is_one_line(plot, save):
     save(name="new", end="")
     expected = "found no step, expected a line a step; plot when the run has made its first"
     assert error(plot("new")) == f"new/metrics.jsonl: {expected}"
-    Path("new/metrics.jsonl").write_text('{"step": 1}\nx\n')
-    expected = "found 'x', expected a JSON object; repair or remove the line"
+    Path("new/metrics.jsonl").write_text('{"step": 1}\n{"step": 2, "lr": "fast"}\n')
+    expected = 'found lr "fast", expected a number'
     assert error(plot("new")) == f"new/metrics.jsonl: line 2: {expected}"
     assert not list(Path("new").glob("*.*g"))
 

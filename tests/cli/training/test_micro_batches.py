@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from janusdna.objectives import OBJECTIVES, Example, make_example
+from janusdna.objectives import Example, make_example
+from janusdna.recipe import OBJECTIVES
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.training.corpus import Corpus, CorpusSettings
-from janusdna_cli.training.micro_batches import Batching, Step, steps, validation
+from janusdna_cli.training.corpus import Corpus
+from janusdna_cli.training.micro_batches import Batching, steps, validation
+from janusdna_cli.training.settings import CorpusSettings
+from janusdna_cli.training.task import Step
 
 LENGTH = 16
 
@@ -40,8 +43,13 @@ def rows(examples: Iterable[Example]) -> list[tuple[bytes, ...]]:
     return found
 
 
-def contents(step: Step) -> tuple[object, ...]:
-    return step.number, [rows([one]) for one in step.micro_batches], step.windows
+def contents(step: Step[Example]) -> tuple[object, ...]:
+    return step.number, [rows([one]) for one in step.micro_batches], step.places
+
+
+def place(corpus: Corpus, number: int) -> str:
+    window = corpus.draw(number).window
+    return f"{window.contig}:{window.start}-{window.end}"
 
 
 def stream(corpus: Corpus, objective: str, numbers: Iterable[int]) -> list[tuple[bytes, ...]]:
@@ -83,19 +91,20 @@ def test_ranks_together_read_what_one_reads(
     corpus: Corpus, objective: str, windows: int, batch: int, ranks: int
 ) -> None:
     found: dict[int, list[tuple[bytes, ...]]] = {1: [], 2: [], 3: []}
-    where: dict[int, list[Window]] = {1: [], 2: [], 3: []}
+    where: dict[int, list[str]] = {1: [], 2: [], 3: []}
     for rank in range(ranks):
         batching = Batching(objective=objective, windows=windows, batch=batch, rank=rank, ranks=ranks)
         made = list(steps(corpus, batching, 1, 3))
         assert [step.number for step in made] == [1, 2, 3]
         for step in made:
             found[step.number] += rows(step.micro_batches)
-            where[step.number] += step.windows
-            assert len(step.windows) == len(rows(step.micro_batches))
+            where[step.number] += step.places
+            assert step.bases == windows * LENGTH
+            assert len(step.places) == len(rows(step.micro_batches))
     for number in (1, 2, 3):
         numbers = range((number - 1) * windows, number * windows)
         assert sorted(found[number]) == sorted(stream(corpus, objective, numbers))
-        assert sorted(map(str, where[number])) == sorted(str(corpus.draw(n).window) for n in numbers)
+        assert sorted(where[number]) == sorted(place(corpus, n) for n in numbers)
 
 
 def test_windows_are_named_in_the_order_of_the_rows(corpus: Corpus) -> None:
@@ -103,7 +112,7 @@ def test_windows_are_named_in_the_order_of_the_rows(corpus: Corpus) -> None:
     for step in steps(corpus, batching, 1, 2):
         first = (step.number - 1) * 11
         numbers = [first + at for at in (3, 4, 5, 9, 10)]
-        assert step.windows == [corpus.draw(number).window for number in numbers]
+        assert step.places == [place(corpus, number) for number in numbers]
         assert rows(step.micro_batches) == stream(corpus, "janus", numbers)
         assert [len(one.inputs) for one in step.micro_batches] == [3, 2]
 
