@@ -69,17 +69,17 @@ class Reference:
         return self._names.hint(name)
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
-        """The bases of [start, end), 0-based, in upper case.
+        """The bases of [start, end), 0-based, in upper case; RNA's U is T.
 
         Raises:
             KeyError: The file has no contig of exactly this name.
             ValueError: The interval reaches outside the contig.
             InputError: The file is damaged.
         """
-        return self.fetch_as_written(contig, start, end).upper()
+        return self.fetch_as_written(contig, start, end).upper().replace(b"U", b"T")
 
     def fetch_as_written(self, contig: str, start: int, end: int) -> bytes:
-        """As `fetch`, with soft-masked bases in lower case."""
+        """As `fetch`, with soft-masked bases in lower case and U as U."""
         length = self.lengths[contig]
         if not 0 <= start <= end <= length:
             raise ValueError(f"{contig}:{start}-{end} reaches outside the contig's {length} bases")

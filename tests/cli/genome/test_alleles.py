@@ -361,3 +361,12 @@ def trimmed(variant: Variant) -> Allele:
     while ref and alt and ref[0] == alt[0]:
         start, ref, alt = start + 1, ref[1:], alt[1:]
     return Allele("c", start, ref, alt)
+
+
+def test_a_variant_of_dna_lies_on_rna(tmp_path: Path) -> None:
+    path = tmp_path / "rna.fa"
+    path.write_text(">c\nACGUUUGCA\n")
+    with Reference.open(path) as reference:
+        assert resolve(reference, Variant("c", 4, None, "T", ("A",)), "A") == Allele("c", 3, b"T", b"A")
+        # One U fewer, written at the end of its run.
+        assert resolve(reference, Variant("c", 5, None, "TT", ("T",)), "T") == Allele("c", 3, b"T", b"")
