@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,17 @@ def test_a_forked_process_has_one_thread(
     finally:
         torch.set_num_threads(before)
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * is_forked
+
+
+def test_threads_are_joined_when_python_ends() -> None:
+    """A daemon's thread that is inside PyTorch then ends the process by an abort."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        threads.side_by_side(*[lambda: threads.run_in_slices(lambda start, end: None, 8)] * 2)
+        threads.run_in_slices(lambda start, end: None, 8)
+    finally:
+        torch.set_num_threads(before)
+    own = [thread for thread in threading.enumerate() if thread.name.startswith("janusdna-")]
+    assert {thread.name.rpartition("_")[0] for thread in own} >= {"janusdna-kernel", "janusdna-stream"}
+    assert not any(thread.daemon for thread in own)
