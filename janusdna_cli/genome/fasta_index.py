@@ -177,7 +177,7 @@ def _note_checked(path: str, digest: str) -> None:
     mark = _mark(path)
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(digest)
+        mark.write_text(digest, "ascii")
     except OSError as error:
         _log.debug("%s: %s", mark, error)
         _unmarked[mark] = digest

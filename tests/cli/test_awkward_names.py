@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -38,10 +39,10 @@ def test_a_folder_that_is_not_utf_8(work, latin, suffix):
     ]
     assert [result.exit_code for result in found] == [0, 0], [result.stderr for result in found]
     tables = [
-        pd.read_csv(path, sep="\t") if suffix == "tsv" else pq.read_table(path)
+        pd.read_csv(path, sep="\t") if suffix == "tsv" else pq.read_table(pa.BufferReader(path.read_bytes()))
         for path in (scores, embeddings)
     ]
-    assert [len(table) for table in tables] == [23, 11]
+    assert [len(table) for table in tables] == [21, 11]
     result = work.run("embed", demo / "genome.fa", demo / "nothing.bed", *options, embeddings, "--overwrite")
     assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
     assert "nothing.bed: no such file" in result.stderr
@@ -63,13 +64,18 @@ def test_a_fasta_that_is_compressed_in_such_a_folder(work, latin, bases):
     assert len(work.embed(f"{fasta}.gz", "--window", 64)) == 1
 
 
+def program(*words, **env):
+    command = [sys.executable, "-m", "janusdna_cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, env=os.environ | env, timeout=120)
+
+
 def test_a_run_in_such_a_folder(work, latin, bases):
     fasta = work.fasta(c=bases(2_000))
     words = ["pretrain", "--fasta", fasta, "--init", work.model, "--tokens-per-step", 64, "--warmup", 0]
-    words += ["--valid-every", 0, "-o", latin / "run\u03b1", "-q", "--max-steps"]
-    for arguments in ([*words, 1], [*words, 1, "--resume"], ["plot", latin / "run\u03b1", "-q"]):
-        result = work.run(*arguments)
-        assert (result.exit_code, result.stderr) == (0, "")
+    words += ["--valid-every", 0, "-o", latin / "run\u03b1", "-q", "--max-steps", 1]
+    for arguments in (words, [*words, "--resume"], ["plot", latin / "run\u03b1", "-q"]):
+        result = program(*arguments)
+        assert (result.returncode, result.stderr) == (0, b"")
     assert (latin / "run\u03b1" / "curves.png").stat().st_size > 0
 
 
@@ -82,21 +88,7 @@ def test_a_locale_without_letters(work, bases):
     )
     tables = [folder / "out.tsv", folder / "out.parquet"]
     for output in tables:
-        command = [
-            sys.executable,
-            "-m",
-            "janusdna_cli",
-            "embed",
-            fasta,
-            bed,
-            "-w",
-            "64",
-            "-m",
-            work.model,
-            "-o",
-            output,
-        ]
-        result = subprocess.run(command, capture_output=True, env=os.environ | PLAIN, timeout=120)
+        result = program("embed", fasta, bed, "-w", 64, "-m", work.model, "-o", output, **PLAIN)
         assert (result.returncode, result.stderr.count(b"\n")) == (0, 1), result.stderr
         assert rb"-> " in result.stderr
     assert tables[0].read_bytes().splitlines()[1].startswith("c\u00e9\t0\t90\t\u03b2\t".encode())
