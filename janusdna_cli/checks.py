@@ -11,7 +11,7 @@ from typing import Any
 
 from janusdna_cli.errors import InputError
 
-__all__ = ["Rule", "check", "enumerated", "one_of", "paths", "whole"]
+__all__ = ["Rule", "check", "enumerated", "number", "one_of", "option", "paths", "whole"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ def whole(*fields: str, low: int, high: int | None = None, unit: str = "") -> Ru
     return Rule(fields, holds, f"a whole number{f' of {unit}' if unit else ''}, {limits}")
 
 
+def number(*fields: str, holds: Callable[[float], bool], expected: str) -> Rule:
+    """A number of which something holds; what is not a number is none."""
+
+    def is_good(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and holds(value)
+
+    return Rule(fields, is_good, expected)
+
+
 def one_of(*fields: str, choices: Collection[str]) -> Rule:
     """One of some names."""
     return Rule(fields, lambda value: value in choices, " or ".join(choices))
@@ -57,7 +66,12 @@ def check(settings: Any, *rules: Rule) -> None:
             value = getattr(settings, name)
             missing = value is None and defaults[name] is None
             if not missing and not rule.holds(value):
-                raise InputError(f"{name.replace('_', '-')}: found {value!r}, expected {rule.expected}")
+                raise InputError(f"{option(name)}: found {value!r}, expected {rule.expected}")
+
+
+def option(field: str) -> str:
+    """A field as the command line calls it."""
+    return "--" + field.replace("_", "-")
 
 
 def paths(settings: Any, *fields: str) -> None:
@@ -73,7 +87,7 @@ def paths(settings: Any, *fields: str) -> None:
         try:
             object.__setattr__(settings, name, os.fsdecode(os.fspath(value)))
         except TypeError:
-            raise InputError(f"{name.replace('_', '-')}: found {value!r}, expected a path") from None
+            raise InputError(f"{option(name)}: found {value!r}, expected a path") from None
 
 
 def enumerated(settings: Any, field: str, kind: type[StrEnum]) -> None:

@@ -5,14 +5,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from janusdna.bundled import BUNDLED
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.formats import Format
-from janusdna_cli.reading.settings import LONGEST_WINDOW, SHORTEST_WINDOW, ModelSettings
+from janusdna_cli.reading import settings
+from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW, ModelSettings
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = [
@@ -88,8 +89,8 @@ def parse_device(text: str) -> str:
     Raises:
         typer.BadParameter: It is not one of auto, cpu, cuda, cuda:0, cuda:1, ...
     """
-    if re.fullmatch(r"auto|cpu|cuda(:\d+)?", text) is None:
-        raise typer.BadParameter(f"found {text!r}, expected auto, cpu, cuda or cuda:0")
+    if not DEVICE.holds(text):
+        raise typer.BadParameter(f"found {text!r}, expected {DEVICE.expected}")
     return text
 
 
@@ -143,14 +144,14 @@ Device = Annotated[
 ]
 
 Dtype = Annotated[
-    Literal["auto", "float32", "bfloat16"],
+    settings.Dtype,
     typer.Option(
         "--dtype", rich_help_panel=_RUN, help="auto is bfloat16 on a GPU that has it, else float32."
     ),
 ]
 
 KvDtype = Annotated[
-    Literal["auto", "float32", "bfloat16"],
+    settings.Dtype,
     typer.Option(
         "--kv-dtype",
         rich_help_panel=_RUN,
@@ -159,7 +160,7 @@ KvDtype = Annotated[
 ]
 
 Kernels = Annotated[
-    Literal["auto", "triton", "mamba-ssm", "reference"],
+    settings.Kernels,
     typer.Option(
         "--kernels",
         rich_help_panel=_RUN,

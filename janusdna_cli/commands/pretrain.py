@@ -7,7 +7,6 @@ import typer
 
 from janusdna.recipe import Objective, Optimizer
 from janusdna_cli.commands import options
-from janusdna_cli.errors import InputError
 from janusdna_cli.runtime.progress import configure_logging
 from janusdna_cli.training.settings import PretrainSettings, Recompute
 
@@ -245,8 +244,6 @@ def pretrain(
 
     contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
     given |= {"valid_contigs": tuple(contigs), "output": None if output is None else str(output)}
-    try:
+    with options.told_as_usage():
         settings = PretrainSettings(**given)
-    except InputError as error:
-        raise typer.BadParameter(str(error)) from None
     run(settings)

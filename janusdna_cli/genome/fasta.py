@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.genome.checksums import KnownChecksums
 from janusdna_cli.genome.contigs import ContigNames
 from janusdna_cli.genome.fai import Records
 from janusdna_cli.genome.fasta_index import cache_stem, open_indexed
+from janusdna_cli.genome.known_checksums import KnownChecksums
 from janusdna_cli.genome.random_access import RandomAccess
 
 __all__ = ["Reference"]

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from janusdna_cli.checks import Rule, check, one_of, paths, whole
 
-__all__ = ["DTYPES", "FALLBACK_WINDOW", "KERNELS", "LONGEST_WINDOW", "SHORTEST_WINDOW", "ModelSettings"]
+__all__ = [
+    "DEVICE",
+    "DTYPES",
+    "FALLBACK_WINDOW",
+    "KERNELS",
+    "LONGEST_WINDOW",
+    "SHORTEST_WINDOW",
+    "ModelSettings",
+]
 
 SHORTEST_WINDOW, LONGEST_WINDOW = 3, 1 << 20
 # Where neither the user nor the model names one.
 FALLBACK_WINDOW = 1024
-DTYPES = ("auto", "float32", "bfloat16")
-KERNELS = ("auto", "triton", "mamba-ssm", "reference")
+Dtype = Literal["auto", "float32", "bfloat16"]
+Kernels = Literal["auto", "triton", "mamba-ssm", "reference"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+DEVICE = Rule(
+    ("device",),
+    lambda name: isinstance(name, str) and bool(_DEVICE.fullmatch(name)),
+    "auto, cpu, cuda or cuda:0",
+)
 _RULES = (
     whole("window", low=SHORTEST_WINDOW, high=LONGEST_WINDOW, unit="bases"),
     whole("batch_bp", low=1, unit="bases"),
     whole("threads", low=1),
-    Rule(
-        ("device",),
-        lambda name: isinstance(name, str) and bool(_DEVICE.fullmatch(name)),
-        "auto, cpu, cuda or cuda:0",
-    ),
-    one_of("dtype", "kv_dtype", choices=DTYPES),
-    one_of("kernels", choices=KERNELS),
+    DEVICE,
+    one_of("dtype", "kv_dtype", choices=get_args(Dtype)),
+    one_of("kernels", choices=get_args(Kernels)),
 )
 
 
@@ -54,9 +64,9 @@ class ModelSettings:
     window: int | None = None
     both_strands: bool = True
     device: str = "auto"
-    dtype: str = "auto"
-    kv_dtype: str = "auto"
-    kernels: str = "auto"
+    dtype: Dtype = "auto"
+    kv_dtype: Dtype = "auto"
+    kernels: Kernels = "auto"
     batch_bp: int | None = None
     threads: int | None = None
     quiet: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -13,36 +13,42 @@ from janusdna import MIN_LENGTH, PRESETS, ModelConfig, preset
 from janusdna.errors import ConfigError
 from janusdna.json_object import read_json
 from janusdna.recipe import MASK_SHARE, OBJECTIVES, OPTIMIZERS, Objective, Optimizer, Recipe
+from janusdna_cli.checks import check, number, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs, read_splits
 from janusdna_cli.outputs.names import stem
-from janusdna_cli.reading.settings import FALLBACK_WINDOW
+from janusdna_cli.reading.settings import DEVICE, FALLBACK_WINDOW, Dtype, Kernels
 
 __all__ = ["CorpusSettings", "PretrainSettings", "Recompute", "trained_length"]
 
 Recompute = Literal["auto", "on", "off"]
-Dtype = Literal["auto", "float32", "bfloat16"]
-KernelsName = Literal["auto", "triton", "mamba-ssm", "reference"]
 
 _LONG_WINDOW, _STEPS, _STEPS_OF_LONG_WINDOWS = 131_072, 10_000, 50_000
 _VALID_TOKENS, _FEWEST_VALID_WINDOWS = 1 << 19, 8
-_NOT_NEGATIVE = ("warmup_lr", "min_lr", "weight_decay", "aux", "soft_mask_weight", "seed", "valid_every")
-_LESS_THAN_ONE = ("valid_share", "beta1", "beta2", "momentum")
-_COUNTS = ("tokens_per_step", "max_steps", "valid_windows", "checkpoint_every", "keep", "batch_bp")
-# Options, what holds for their values, and that in words; None is always good.
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...] = (
-    (_LESS_THAN_ONE, lambda share: 0 <= share < 1, "0 or more, and less than 1"),
-    (("warmup", "max_n", "mask_share"), lambda share: 0 <= share <= 1, "a share, 0 to 1"),
-    (("lr", "clip", "eps"), lambda size: 0 < size < inf, "more than 0"),
-    (_NOT_NEGATIVE, lambda size: 0 <= size < inf, "0 or more"),
-    ((*_COUNTS, "threads", "workers"), lambda count: count >= 1, "1 or more"),
-    (("length",), lambda bases: bases >= MIN_LENGTH, f"{MIN_LENGTH} or more"),
-    (("objective",), lambda name: name in OBJECTIVES, " or ".join(OBJECTIVES)),
-    (("optimizer",), lambda name: name in OPTIMIZERS, " or ".join(OPTIMIZERS)),
-    (("recompute",), lambda name: name in get_args(Recompute), " or ".join(get_args(Recompute))),
-    (("dtype",), lambda name: name in get_args(Dtype), " or ".join(get_args(Dtype))),
-    (("kernels",), lambda name: name in get_args(KernelsName), " or ".join(get_args(KernelsName))),
-)
+_RULES = (
+    number(
+        "valid_share", "beta1", "beta2", "momentum",
+        holds=lambda share: 0 <= share < 1, expected="0 or more, and less than 1",
+    ),
+    number(
+        "warmup", "max_n", "mask_share", holds=lambda share: 0 <= share <= 1, expected="a share, 0 to 1"
+    ),
+    number("lr", "clip", "eps", holds=lambda size: 0 < size < inf, expected="more than 0"),
+    number(
+        "warmup_lr", "min_lr", "weight_decay", "aux", "soft_mask_weight",
+        holds=lambda size: 0 <= size < inf, expected="0 or more",
+    ),
+    whole("seed", "valid_every", low=0),
+    whole("tokens_per_step", "max_steps", "valid_windows", "checkpoint_every", "keep", low=1),
+    whole("batch_bp", "threads", "workers", low=1),
+    whole("length", low=MIN_LENGTH),
+    one_of("objective", choices=OBJECTIVES),
+    one_of("optimizer", choices=OPTIMIZERS),
+    one_of("recompute", choices=get_args(Recompute)),
+    one_of("dtype", choices=get_args(Dtype)),
+    one_of("kernels", choices=get_args(Kernels)),
+    DEVICE,
+)  # fmt: skip
 # What may differ between a run and its resumption: it moves work and memory about, not what is learned.
 _FREE = frozenset(
     [
@@ -160,7 +166,7 @@ class PretrainSettings:
     recompute: Recompute = "auto"
     device: str = "auto"
     dtype: Dtype = "auto"
-    kernels: KernelsName = "auto"
+    kernels: Kernels = "auto"
     batch_bp: int | None = None
     threads: int | None = None
     workers: int = 2
@@ -169,11 +175,8 @@ class PretrainSettings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        for names, good, expected in _CHECKS:
-            for name in names:
-                value = getattr(self, name)
-                if value is not None and not good(value):
-                    raise InputError(f"--{name.replace('_', '-')}: found {value}, expected {expected}")
+        paths(self, "fasta", "output", "intervals", "init")
+        check(self, *_RULES)
         if self.intervals is not None and self.valid_contigs:
             raise InputError("--intervals and --valid-contigs: both say what is held out; pass one")
         if self.resume and self.overwrite:

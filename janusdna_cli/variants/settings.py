@@ -56,8 +56,8 @@ class ScoreSettings(ModelSettings):
     def _check_scores(self) -> None:
         known = ", ".join(SCORES)
         if isinstance(self.scores, str) or not self.scores:
-            raise InputError(f"scores: found {self.scores!r}, expected a tuple of some of {known}")
+            raise InputError(f"--scores: found {self.scores!r}, expected a tuple of some of {known}")
         for score in self.scores:
             if score not in SCORES:
-                raise InputError(f"scores: no score is called {score!r}: expected some of {known}")
+                raise InputError(f"--scores: no score is called {score!r}: expected some of {known}")
         object.__setattr__(self, "scores", tuple(self.scores))

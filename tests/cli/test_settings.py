@@ -54,7 +54,7 @@ def test_a_value_that_means_nothing_is_refused_for_variants(field, value):
 def check_refused(make, field, value):
     with pytest.raises(InputError) as caught:
         make()
-    assert str(caught.value).startswith(field.replace("_", "-"))
+    assert str(caught.value).startswith("--" + field.replace("_", "-"))
     shown = value[-1] if isinstance(value, tuple) and value else value
     assert repr(shown) in str(caught.value)
     assert "expected" in str(caught.value)

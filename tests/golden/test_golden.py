@@ -12,11 +12,13 @@ from torch import Tensor
 
 from janusdna.checkpoint import build
 from janusdna.nn.model import JanusDNA
-from janusdna.objectives import OBJECTIVES, Example, Objective
+from janusdna.objectives import Example
 from janusdna.ops.backends import REFERENCE, Kernels, choose_kernels
+from janusdna.pretraining import PretrainingLoss
 from janusdna.reader import open_checkpoint
+from janusdna.recipe import OBJECTIVES, Objective, Recipe
 from janusdna.reference_checkpoint import rename
-from janusdna.training import Recipe, Trainer
+from janusdna.training import Trainer
 
 from ..closeness import assert_as_close, distance
 from .cases import CASES, LENGTHS, Case, draw_weights, draw_windows, sha256
@@ -76,7 +78,8 @@ def losses_and_gradients(
     """By the path of training; a gradient's norm by the name that the authors give its parameter."""
     inputs, labels, weights = draw_windows(case, length).example(objective)
     example = Example(*(part.numpy() for part in (inputs.byte(), labels.byte(), weights.float())))
-    trainer = Trainer(network, Recipe(), objective, compute_dtype=network.head.weight.dtype)
+    loss = PretrainingLoss(network, objective, compute_dtype=network.head.weight.dtype)
+    trainer = Trainer(loss, Recipe())
     report = trainer.evaluate([example])
     trainer.gradient([example])
     found = {"loss": report.loss, "aux": report.aux_loss}
