@@ -3,7 +3,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -186,7 +185,7 @@ def run(*arguments, **options):
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60, **options)
 
 
-def test_help_loads_no_torch_and_is_quick():
+def test_help_loads_no_torch():
     code = (
         "import sys\n"
         "from janusdna_cli.app import main\n"
@@ -195,10 +194,8 @@ def test_help_loads_no_torch_and_is_quick():
         "except SystemExit as end:\n    assert end.code == 0, end\n"
         "assert 'torch' not in sys.modules"
     )
-    started = time.monotonic()
     result = run("-c", code)
     assert (result.returncode, result.stderr) == (0, "")
-    assert time.monotonic() - started < 5  # a busy machine; PyTorch alone takes a second or more
     for command in COMMANDS:
         assert command in result.stdout
 

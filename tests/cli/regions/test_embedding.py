@@ -9,6 +9,8 @@ import pytest
 
 from janusdna_cli.reading import chunks
 
+from ...networks import WIDTH
+
 EXACT = {"rtol": 1e-4, "atol": 2e-5}
 WINDOW = 64
 
@@ -244,4 +246,5 @@ def test_tiny_windows_read_every_base_once(work, oracle, contig, size):
 
 def test_the_schema_has_a_fixed_size(work, contig):
     work.embed(work.fasta(c=contig), work.bed("c 1 5"))
-    assert str(pq.read_schema(work.folder / "out.parquet").field("embedding").type).endswith("[16]")
+    kind = str(pq.read_schema(work.folder / "out.parquet").field("embedding").type)
+    assert kind.endswith(f"[{WIDTH}]")
