@@ -17,6 +17,7 @@ SHARED_PARTS = {
     "vcf_info",
 }
 NEEDS_A_GPU = {"gpu"}
+BY_HAND = {"two_processes"}
 NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "zero_shot"}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
 COMMON = ("--preset", "janusdna-32", "--json")
@@ -37,7 +38,7 @@ def test_help_begins_with_the_question_and_a_command(run, capsys, name):
 def test_make_bench_runs_them_all():
     makefile = (SCRIPTS.parent / "Makefile").read_text()
     (listed,) = (line for line in makefile.splitlines() if line.startswith("BENCHMARKS :="))
-    assert set(listed.split()[2:]) == set(NAMES) - NEEDS_A_GPU - NEEDS_DATA
+    assert set(listed.split()[2:]) == set(NAMES) - NEEDS_A_GPU - NEEDS_DATA - BY_HAND
 
 
 def test_window_measures_one_target_and_all_positions(run, tmp_path):

@@ -92,7 +92,7 @@ def wait_for_lines(run: Path, process: subprocess.Popen, count: int) -> None:
 def whole(place: Path) -> Path:
     """A run that nothing disturbed."""
     process = janusdna_process(options(place, "whole"))
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said
     (place / "whole" / "said").write_text(said)
     return place / "whole"
@@ -309,6 +309,43 @@ def test_a_run_of_another_configuration_is_not_resumed(whole: Path, work, change
     result = work.run(*options(whole.parent, "whole", **changes), "--resume")
     assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
     assert message in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"", 300 * b"\0", b"[]", b'{"settings": 5}', b"{}"])
+def test_a_run_whose_config_is_lost_or_damaged_is_kept_and_named(
+    place: Path, whole: Path, work, content
+) -> None:
+    run = work.folder / "run"
+    shutil.copytree(whole, run)
+    if content is None:
+        (run / "config.json").unlink()
+    else:
+        (run / "config.json").write_bytes(content)
+    result = work.run(*options(place, "run", output=run), "--resume")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert f"{run}/config.json: " in result.stderr
+    assert "put a copy back, or start anew with --overwrite" in result.stderr
+    assert same(weights(run), weights(whole))
+
+
+def test_what_is_in_memory_at_once_may_change_when_a_run_goes_on(place: Path, whole: Path, work) -> None:
+    run = work.folder / "run"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "checkpoints" / f"step-{STEPS}")
+    damaged = (run / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").write_bytes(damaged[:300] + 300 * b"\0" + damaged[300:])
+    words = options(place, "run", output=run, batch_bp=64, recompute="on", workers=1, threads=1)
+    result = work.run(*words, "--resume")
+    assert result.exit_code == 0, result.output
+    assert (
+        "metrics.jsonl: line 1 cannot be read and is left out" in result.stderr
+        or "line 2 cannot" in result.stderr
+    )
+    assert "going on after step 24" in result.stderr
+    one, other = (
+        {line["step"]: line["loss"] for line in metrics(path) if "loss" in line} for path in (whole, run)
+    )
+    assert other == pytest.approx({step: one[step] for step in other}, abs=2e-2)
 
 
 def test_a_run_on_another_genome_is_not_resumed(whole: Path, work, bases) -> None:
