@@ -10,11 +10,11 @@ from janusdna_cli.checks import Rule, check, one_of, paths, whole
 
 __all__ = [
     "DEVICE",
-    "DTYPES",
     "FALLBACK_WINDOW",
-    "KERNELS",
     "LONGEST_WINDOW",
     "SHORTEST_WINDOW",
+    "Dtype",
+    "Kernels",
     "ModelSettings",
 ]
 
