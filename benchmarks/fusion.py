@@ -18,13 +18,14 @@ from itertools import pairwise
 import flex_attention
 import made_up
 import torch
-from measure import Row, arguments, best, exponent, free_memory, preset_option, report
+from measure import Row, arguments, best, exponent, preset_option, report
 from torch import Tensor
 
 from janusdna import PRESETS, ModelConfig
 from janusdna.nn.model import JanusDNA
 from janusdna.ops import fusion, reference
 from janusdna.ops.cpu import fusion as fusion_cpu
+from janusdna_cli.runtime.memory import free_memory
 
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16_384)
 # Bytes for each pair of a query and a key: of FlexAttention's block mask while it is made, and of the
@@ -80,7 +81,7 @@ def peers(config: ModelConfig, length: int) -> list[Row]:
 
 def needs(size: float) -> str:
     """Why not, where `size` bytes are not there."""
-    return f"needs {size / 1e9:.0f} GB" if size > 0.8 * free_memory() else ""
+    return f"needs {size / 1e9:.0f} GB" if size > 0.8 * free_memory(torch.device("cpu")) else ""
 
 
 def row(

@@ -100,15 +100,6 @@ def memory_growth(work: Callable[[], object]) -> int | None:
     return field("VmHWM") - before
 
 
-def free_memory() -> int:
-    """Bytes that can still be had."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """The slope of `values` over `sizes` on logarithmic axes: 1 is linear, 2 quadratic."""
     x, y = ([math.log(value) for value in axis] for axis in (sizes, values))

@@ -11,7 +11,7 @@ import gc
 
 import numpy as np
 import torch
-from measure import Row, arguments, best, free_memory, memory_growth, report
+from measure import Row, arguments, best, memory_growth, report
 
 from janusdna import preset, tokens
 from janusdna.nn.model import JanusDNA
@@ -20,6 +20,7 @@ from janusdna.ops.backends import choose_kernels
 from janusdna.pretraining import PretrainingLoss
 from janusdna.recipe import Recipe
 from janusdna.training import Trainer
+from janusdna_cli.runtime.memory import free_memory
 from janusdna_cli.training.memory import bytes_per_base
 
 CPU = torch.device("cpu")
@@ -43,7 +44,7 @@ def measure(name: str, window: int, *, recompute: bool) -> Row | None:
     """One step of one window; None where it would not fit."""
     config = preset(name)
     estimated = window * bytes_per_base(config, torch.float32, recompute=recompute)
-    if estimated > free_memory() * 0.8:
+    if estimated > free_memory(torch.device("cpu")) * 0.8:
         return None
     kernels = choose_kernels(CPU, torch.float32, states=config.state_size)
     network = JanusDNA(config, kernels).recompute(recompute)

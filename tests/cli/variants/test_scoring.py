@@ -239,6 +239,8 @@ def test_an_alt_that_is_ref_changes_nothing(work, bases):
     table = work.score(work.vcf(f"c 60 . {contig[59]} {contig[59]}"), "-f", work.fasta(c=contig), *EVERYTHING)
     assert table["status"].tolist() == ["ok"]
     assert table[["llr", "delta_pll", "emb_l2"]].to_numpy().tolist() == [[0.0, 0.0, 0.0]]
+    # No base differs, so none was read: 0 would be log p of a certainty.
+    assert table[["ref_logp", "alt_logp"]].isna().all(axis=None)
 
 
 @pytest.fixture
