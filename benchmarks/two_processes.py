@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_genome(folder / "genome.fa", 20_000)
-        (folder / "sizes.json").write_text(json.dumps(SIZES))
+        (folder / "sizes.json").write_text(json.dumps(SIZES), "utf-8")
         for number in range(options.runs):
             codes, said = train(folder)
             ends[codes] += 1

@@ -106,7 +106,7 @@ def loop(task: Line, path: Path, saved: Saved[dict[str, torch.Tensor]] | None = 
 
 
 def lines(path: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_a_task_of_its_own_is_trained_validated_and_saved(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_a_step_that_is_not_finite_names_what_its_task_calls_its_examples(tmp_pa
 def test_progress_of_before_other_trainings_came_is_read(tmp_path: Path) -> None:
     loop(Line(), tmp_path).run()
     path = tmp_path / "checkpoints" / "step-12" / "progress.json"
-    fields = json.loads(path.read_text())
+    fields = json.loads(path.read_text("utf-8"))
     score = fields.pop("best_score")
-    path.write_text(json.dumps(fields | {"best_bits_per_base": score}))
+    path.write_text(json.dumps(fields | {"best_bits_per_base": score}), "utf-8")
     saved = RunDirectory(tmp_path).newest(lambda folder: load_file(folder / "line.safetensors"))
     assert saved is not None
     assert (saved.progress.step, saved.progress.best_score) == (12, score)

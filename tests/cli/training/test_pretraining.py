@@ -337,10 +337,7 @@ def test_what_is_in_memory_at_once_may_change_when_a_run_goes_on(place: Path, wh
     words = options(place, "run", output=run, batch_bp=64, recompute="on", workers=1, threads=1)
     result = work.run(*words, "--resume")
     assert result.exit_code == 0, result.output
-    assert (
-        "metrics.jsonl: line 1 cannot be read and is left out" in result.stderr
-        or "line 2 cannot" in result.stderr
-    )
+    assert re.search(r"metrics\.jsonl: line [12] cannot be read and is left out", result.stderr)
     assert "going on after step 24" in result.stderr
     one, other = (
         {line["step"]: line["loss"] for line in metrics(path) if "loss" in line} for path in (whole, run)
