@@ -12,7 +12,7 @@ from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.genome.streams import decode, excerpt
 from janusdna_cli.genome.variant import Variant
 
-__all__ = ["contig_lengths", "read_header", "read_records", "reference_of"]
+__all__ = ["contig_lengths", "parse_record", "read_header", "read_records", "reference_of"]
 
 _FORMAT = b"##fileformat"
 _COLUMNS = b"#CHROM\t"
@@ -85,12 +85,23 @@ def read_records(lines: Iterator[tuple[int, bytes]], header: list[bytes], name: 
     """
     columns = header[-1].count(b"\t") + 1
     for number, line in lines:
-        variant = _parse_record(line, columns, f"line {number}", name)
+        variant = parse_record(line, columns, f"line {number}", name)
         if variant is not None:
             yield variant
 
 
-def _parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | None:
+def parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | None:
+    """One line of the body; None for blank lines and comments.
+
+    Args:
+        line: With its line end.
+        columns: How many the `#CHROM` line names.
+        place: Where it stands, for messages.
+        name: The file, for messages.
+
+    Raises:
+        RecordError: As `read_records`.
+    """
     fields = line.rstrip(b"\r\n").split(b"\t", 5)
     if len(fields) < 5:
         if line.isspace() or line.startswith(b"#"):

@@ -57,7 +57,7 @@ def test_info(model: Model) -> None:
     assert model.info.kernels == dict.fromkeys(operations, "numba")
     assert (model.info.device, model.info.dtype) == ("cpu", "float32")
     assert model.info.slow_because is None
-    assert model.bytes_per_base == 16 * 4
+    assert model.bytes_per_base == model.config.hidden_size * 4
 
 
 @pytest.mark.parametrize("amx", [True, False])

@@ -259,13 +259,14 @@ def test_a_user_without_a_home_has_a_cache(tmp_path: Path, monkeypatch: pytest.M
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    path = write(tmp_path)
+    path, temporary = write(tmp_path), tmp_path / "temporary"
+    temporary.mkdir()
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", homeless)
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(temporary))
     make_read_only(tmp_path, monkeypatch)
     Reference.open(path).close()
-    written = {file.suffix for file in (tmp_path / "temporary" / "janusdna" / "fasta").iterdir()}
+    written = {file.suffix for file in (temporary / f"janusdna-{os.getuid()}" / "fasta").iterdir()}
     assert written == {".fai", ".checked"}
 
 
