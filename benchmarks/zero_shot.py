@@ -42,7 +42,7 @@ from janusdna_cli import ScoreSettings, score_variants
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.genome.windows import Window
-from janusdna_cli.variants.scoring import SCORES
+from janusdna_cli.variants.scores import SCORES
 
 EMBEDDING = ("emb_l2", "emb_cosine")
 # Of the human data: the contig that holds the variants beside it.
