@@ -30,10 +30,11 @@ def test_doctor_says_what_is_here(work):
 
 def test_doctor_names_the_kernels_that_a_model_gets_and_why(work):
     found = facts(work.run("doctor", "--device", "cpu", "--model", work.model).stdout)
-    info = janusdna.load(work.model, device="cpu").info
+    model = janusdna.load(work.model, device="cpu")
+    info = model.info
     for operation, kernel in info.kernels.items():
         assert found[f"{operation} kernel"] == f"{kernel}: {info.kernel_reasons[operation]}"
-    assert "hidden size 16" in found["largest window"]
+    assert f"hidden size {model.config.hidden_size}" in found["largest window"]
 
 
 def test_the_largest_window_follows_the_memory(work, monkeypatch):
