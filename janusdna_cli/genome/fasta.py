@@ -113,11 +113,14 @@ class Reference:
         if start == end:
             return b""
         record = self._records[contig]
-        place = f"{self.path}: {contig}:{start}-{end} cannot be read"
         try:
             bases = record.bases(file.read(*record.span(start, end)), start)
         except OSError as error:
-            raise InputError(f"{place}: {error}") from error
+            raise self._unreadable(contig, start, end, str(error)) from error
         if bases is None:
-            raise InputError(f"{place}: its lines are not as its index says; remove {self.path}.fai")
+            problem = f"its lines are not as its index says; remove {self.path}.fai"
+            raise self._unreadable(contig, start, end, problem)
         return bases
+
+    def _unreadable(self, contig: str, start: int, end: int, problem: str) -> InputError:
+        return InputError(f"{self.path}: {contig}:{start}-{end} cannot be read: {problem}")

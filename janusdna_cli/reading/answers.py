@@ -69,19 +69,21 @@ class WindowAnswer:
         Raises:
             KeyError: If it was not asked for.
         """
-        [row] = self.rows(np.array([position]))
+        targets = self.request.targets
+        row = int(np.searchsorted(targets, position))
+        if row == len(targets) or targets[row] != position:
+            raise KeyError(f"position {position} of the window was not asked for")
         logp = self.logp[:, row].tolist()
         nats = -math.fsum(math.exp(each) * each for strand in logp for each in strand)
         return nats / (len(logp) * math.log(2))
 
-    def logp_of(self, positions: Positions, bases: npt.NDArray[np.int64]) -> float:
-        """Sum of log p of `bases` (0 to 3 for A, C, G, T) at `positions`, the mean of the strands.
+    def logp_at(self, positions: Positions) -> Floats:
+        """Log p over A, C, G, T at `positions` by each strand, (S, m, 4).
 
         Raises:
             KeyError: If a position was not asked for.
         """
-        logp = self.logp[:, self.rows(positions), bases]
-        return float(logp.sum(dtype=np.float64)) / len(logp)
+        return self.logp[:, self.rows(positions)]
 
     def own(self, positions: Positions) -> HaplotypeAnswer:
         """The window's own bases at `positions`, as a haplotype is read.
@@ -101,7 +103,7 @@ class WindowAnswer:
         """
         targets = self.request.targets
         rows = np.searchsorted(targets, positions)
-        found = targets[np.minimum(rows, len(targets) - 1)] == positions
+        found = targets.take(rows, mode="clip") == positions
         if not found.all():
             raise KeyError(f"position {positions[~found][0]} of the window was not asked for")
         return rows

@@ -23,7 +23,7 @@ __all__ = ["COLUMNS", "SCORES", "Column", "PlacedAllele", "ReadAllele", "Score",
 Positions = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class PlacedAllele:
     """A normalised allele in a window.
 
@@ -44,10 +44,15 @@ class PlacedAllele:
         """The allele's first base, or the window's last where it stands behind it."""
         return np.array([min(self.at, self.length - 1)])
 
+    @cached_property
+    def offsets(self) -> Positions:
+        """Where the bases of a substitution differ, from its first on."""
+        return np.array(self.allele.differing, dtype=np.int64)
+
     @property
     def differing(self) -> Positions:
-        """Where the bases of a substitution differ."""
-        return self.at + np.array(self.allele.differing, dtype=np.int64)
+        """Where the bases of a substitution differ, in the window."""
+        return self.at + self.offsets
 
     @property
     def around(self) -> Positions:
@@ -80,10 +85,14 @@ class ReadAllele:
         """Sum of log p of the ALT bases where REF and ALT differ."""
         return self._logp_of(self.placed.allele.alt)
 
+    @cached_property
+    def _logp(self) -> npt.NDArray[np.float32]:
+        return self.window.logp_at(self.placed.differing)
+
     def _logp_of(self, bases: bytes) -> float:
-        offsets = np.array(self.placed.allele.differing, dtype=np.int64)
-        codes = tokens.encode(bases)[offsets].astype(np.int64) - tokens.A
-        return self.window.logp_of(self.placed.differing, codes)
+        codes = tokens.encode(bases)[self.placed.offsets].astype(np.int64) - tokens.A
+        logp = self._logp[:, np.arange(len(codes)), codes]
+        return float(logp.sum(dtype=np.float64)) / len(logp)
 
     @cached_property
     def before_and_after(self) -> tuple[HaplotypeAnswer, HaplotypeAnswer]:
