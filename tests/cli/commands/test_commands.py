@@ -19,6 +19,7 @@ from janusdna_cli.regions import embedding
 from janusdna_cli.variants import scoring
 
 COMMANDS = [
+    ["info"],
     ["embed"],
     ["score-variants"],
     ["plot"],

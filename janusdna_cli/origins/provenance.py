@@ -1,0 +1,82 @@
+"""What outputs say of their origin (`reading/provenance.py`), told to a person."""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["facts_of", "facts_of_rows"]
+
+
+def facts_of(provenance: Mapping[str, Any], differing: frozenset[str] = frozenset()) -> dict[str, str]:
+    """Facts of the JSON object that an output holds.
+
+    Args:
+        provenance: Whatever version wrote it: what is not known by name is told as it is.
+        differing: Names of what other files of the same table say otherwise.
+    """
+    facts: dict[str, str] = {}
+    for name, value in provenance.items():
+        told = _TELLERS.get(name, _tell)(name, value)
+        more = " (the others differ)" if name in differing else ""
+        facts |= {topic: fact + more for topic, fact in told.items()}
+    return facts
+
+
+def facts_of_rows(counts: Mapping[str, int] | None, total: int) -> dict[str, str]:
+    """How many rows, and of which status where they have one."""
+    found = ", ".join(f"{count:,} {status}" for status, count in (counts or {}).items())
+    return {"rows": f"{total:,}" + (f": {found}" if found else "")}
+
+
+def _tell(name: str, value: Any) -> dict[str, str]:
+    return {name.replace("_", " "): _text(value)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _version(name: str, value: Any) -> dict[str, str]:
+    return {"made by": f"janusdna {_text(value)}"}
+
+
+def _command(name: str, value: Any) -> dict[str, str]:
+    words = value if isinstance(value, list) else [value]
+    return {"command": shlex.join(map(str, words))}
+
+
+def _model(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return _tell(name, value)
+    return {"model": _text(value.get("name")), "model's sha256": _text(value.get("sha256"))}
+
+
+def _contigs(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):  # `contigs_md5` tells of them
+        return {}
+    unknown = sum(md5 is None for md5 in value.values())
+    return {"contigs read": f"{len(value):,}" + (f", the md5 of {unknown:,} unknown" if unknown else "")}
+
+
+def _all_contigs(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return _tell(name, value)
+    return {"contigs read": f"{_text(value.get('contigs'))}, md5 of all of them {_text(value.get('md5'))}"}
+
+
+_TELLERS: dict[str, Callable[[str, Any], dict[str, str]]] = {
+    "version": _version,
+    "command": _command,
+    "model": _model,
+    "contig_md5": _contigs,
+    "contigs_md5": _all_contigs,
+}
