@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import made_up
+from janusdna_cli.variants.order import InputOrder
 from measure import Row, arguments, report, run_child
 
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.vcf import VariantReader
-from janusdna_cli.variants.order import InputOrder
 from janusdna_cli.variants.plan import PlannedAllele, plan_alleles
 
 _ANSWERED_AT_ONCE = 1024

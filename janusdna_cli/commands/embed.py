@@ -11,7 +11,7 @@ from janusdna_cli.regions.settings import EmbedSettings
 __all__ = ["embed"]
 
 
-@options.with_model_options
+@options.with_run_options
 def embed(
     fasta: Annotated[str, typer.Argument(metavar="FASTA", help="The genome, plain or bgzipped.")],
     regions: Annotated[
@@ -32,7 +32,6 @@ def embed(
     keep_columns: Annotated[
         bool, typer.Option("--keep-columns", help="Keep the BED's columns from the 4th on as bed_4, ...")
     ] = EmbedSettings.keep_columns,
-    overwrite: options.Overwrite = EmbedSettings.overwrite,
     **shared: Any,
 ) -> None:
     """Embed every region of a BED: one row each, in the file's order.
@@ -50,7 +49,6 @@ def embed(
             pool=pool,
             strand_aware=strand_aware,
             keep_columns=keep_columns,
-            overwrite=overwrite,
             **shared,
         )
     from janusdna_cli.regions.embedding import embed_regions

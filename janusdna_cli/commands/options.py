@@ -13,7 +13,8 @@ from janusdna.bundled import BUNDLED
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading import settings
-from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW, ModelSettings
+from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW
+from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Overwrite",
     "Quiet",
     "Rc",
+    "Resume",
+    "ShardOption",
     "Threads",
     "Verbose",
     "Window",
@@ -36,7 +39,7 @@ __all__ = [
     "parse_device",
     "parse_window",
     "told_as_usage",
-    "with_model_options",
+    "with_run_options",
 ]
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20}
@@ -132,6 +135,21 @@ FormatOption = Annotated[
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a run that was cut off; what is done lies in OUTPUT.parts."),
+]
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        show_default="all of it",
+        help="Do the I-th of N equal parts of the work; -o is a folder, which `janusdna merge` takes.",
+    ),
+]
+
 Device = Annotated[
     str,
     typer.Option(
@@ -196,8 +214,11 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", rich_help_panel=_SAY, help="Say what is done and why.")
 ]
 
-# The fields of `ModelSettings` as options; "rc" is short for both strands.
-_OF_MODEL = {
+# The fields of `RunSettings` that all commands take alike, as options; "rc" is short for both strands.
+_OF_RUN = {
+    "overwrite": Overwrite,
+    "resume": Resume,
+    "shard": ShardOption,
     "model": Model,
     "window": Window,
     "both_strands": Rc,
@@ -211,15 +232,13 @@ _OF_MODEL = {
 }
 
 
-def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `ModelSettings` and `--verbose` to a command.
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of `RunSettings` and `--verbose` to a command.
 
     The command takes the former as keywords, to hand them on to its settings, and finds logging configured.
     """
     own = [each for each in inspect.signature(command).parameters.values() if each.kind != each.VAR_KEYWORD]
-    shared = [
-        _keyword(name, annotation, getattr(ModelSettings, name)) for name, annotation in _OF_MODEL.items()
-    ]
+    shared = [_keyword(name, annotation, getattr(RunSettings, name)) for name, annotation in _OF_RUN.items()]
 
     @wraps(command)
     def run(*, verbose: bool, **options: Any) -> None:

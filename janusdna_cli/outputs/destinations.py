@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from janusdna_cli.errors import InputError, ReaderGoneError
 
-__all__ = ["STDOUT", "StandardOutput", "Stream", "check_destination", "reported", "written_aside"]
+__all__ = ["STDOUT", "StandardOutput", "Stream", "check_destination", "is_file", "reported", "written_aside"]
 
 STDOUT = "-"
 
@@ -32,6 +32,11 @@ class Stream(Protocol):
         ...
 
 
+def is_file(destination: str) -> bool:
+    """Whether a destination is a file or becomes one: no standard output, no pipe, no device."""
+    return destination != STDOUT and not _is_special(Path(destination))
+
+
 def check_destination(destination: str, *, overwrite: bool) -> None:
     """Refuses, before any work, a destination that could not be written at the end of it.
 
@@ -43,7 +48,7 @@ def check_destination(destination: str, *, overwrite: bool) -> None:
     if destination in _STDOUT_NAMES and sys.stdout is None:
         raise InputError(f"{destination}: standard output is closed; choose another output")
     with reported(destination):
-        if destination == STDOUT or _is_special(target):
+        if not is_file(destination):
             return
         if target.is_dir():
             raise InputError(f"{destination}: is a folder, expected the name of a file to write")
@@ -57,11 +62,16 @@ def check_destination(destination: str, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def written_aside(destination: str, *, overwrite: bool) -> Iterator[Path]:
+def written_aside(destination: str, *, overwrite: bool, folder: Path | None = None) -> Iterator[Path]:
     """A path to write, which becomes the destination on a clean exit and disappears on any other.
 
     A pipe or a device (`/dev/stdout`, a shell's `>(command)`) cannot be renamed to: it is written directly.
     What is finished and cannot get its name is kept under another, which the error tells.
+
+    Args:
+        destination: A path.
+        overwrite: Replace a file that exists.
+        folder: Where it is written until it gets its name, on the same file system; None for beside it.
 
     Raises:
         InputError: As `check_destination`; also at the end, where something else made the file meanwhile.
@@ -72,7 +82,7 @@ def written_aside(destination: str, *, overwrite: bool) -> Iterator[Path]:
         yield target
         return
     token = secrets.token_hex(4)
-    aside = _beside(target, before=".", after=f".{token}.part")
+    aside = _beside((folder or target.parent) / target.name, before=".", after=f".{token}.part")
     try:
         yield aside
         with reported(destination):

@@ -17,7 +17,7 @@ from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.parquet import ParquetSink
 from janusdna_cli.outputs.tsv import TsvSink
 
-__all__ = ["Columns", "Metadata", "TableWriter", "open_table"]
+__all__ = ["Columns", "Metadata", "TableWriter", "as_table", "open_table"]
 
 _PIECE_ROWS = 8_192
 _PIECE_BYTES = 16 * 2**20
@@ -33,6 +33,7 @@ def open_table(
     form: Format,
     *,
     overwrite: bool = False,
+    folder: Path | None = None,
     metadata: Metadata | Callable[[], Metadata] | None = None,
 ) -> Iterator["TableWriter"]:
     """Opens a table for writing; it is complete and in place when the block ends without an exception.
@@ -42,13 +43,18 @@ def open_table(
         schema: Names, types and order of the columns.
         form: What to write.
         overwrite: Replace a file that exists.
+        folder: Where it is written until it is complete; None for beside it.
         metadata: What Parquet keeps under `janusdna`. A function is called once, after the last row. TSV has
             no place for it.
 
     Raises:
         InputError: The destination cannot be written, at the start or (a full disk) later.
     """
-    aside = nullcontext() if destination == STDOUT else written_aside(destination, overwrite=overwrite)
+    aside = (
+        nullcontext()
+        if destination == STDOUT
+        else written_aside(destination, overwrite=overwrite, folder=folder)
+    )
     with aside as path:
         with reported(destination):
             sink = _open_sink(path, destination, schema, form)
@@ -88,14 +94,30 @@ class TableWriter:
             InputError: The destination cannot be written.
             ValueError: The names are not those of the schema.
         """
-        if set(columns) != set(self._schema.names):
-            raise ValueError(f"found columns {sorted(columns)}, expected {sorted(self._schema.names)}")
-        arrays = [_column(columns[field.name], field.type) for field in self._schema]
-        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self.write_table(as_table(columns, self._schema))
+
+    def write_table(self, table: Any) -> None:
+        """Writes the rows of a table of the schema.
+
+        Raises:
+            InputError: The destination cannot be written.
+        """
         with reported(self._destination):
             for piece in _pieces(table):
                 self._sink.write(piece)
         self.rows += table.num_rows
+
+
+def as_table(columns: Columns, schema: Any) -> Any:
+    """Rows by columns as an Arrow table; `TableWriter.write` says what columns may be.
+
+    Raises:
+        ValueError: The names are not those of the schema.
+    """
+    if set(columns) != set(schema.names):
+        raise ValueError(f"found columns {sorted(columns)}, expected {sorted(schema.names)}")
+    arrays = [_column(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _pieces(table: Any) -> Iterator[Any]:

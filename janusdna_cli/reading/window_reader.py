@@ -41,7 +41,7 @@ class WindowReader:
     Args:
         model: Who reads.
         batch_bp: Bases in one batch; None fits it to the device.
-        on_batch: Called with the bases of each batch that is done.
+        on_batch: Called with the windows and the bases of each batch that is done.
 
     Attributes:
         overlaps: Whether there is time for other work while the model reads.
@@ -50,7 +50,7 @@ class WindowReader:
     """
 
     def __init__(
-        self, model: Model, *, batch_bp: int | None = None, on_batch: Callable[[int], None] | None = None
+        self, model: Model, *, batch_bp: int | None = None, on_batch: Callable[[int, int], None] | None = None
     ) -> None:
         self.windows = 0
         self.bases = 0
@@ -102,7 +102,7 @@ class WindowReader:
         self.windows += len(batch.rows)
         self.bases += len(batch.rows) * length
         if self._on_batch is not None:
-            self._on_batch(len(batch.rows) * length)
+            self._on_batch(len(batch.rows), len(batch.rows) * length)
 
 
 class _Batch:

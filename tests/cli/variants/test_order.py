@@ -4,10 +4,10 @@ import random
 from typing import Any
 
 import pytest
+from janusdna_cli.variants.order import InputOrder
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.variants import order as order_module
-from janusdna_cli.variants.order import InputOrder
 
 Rows = list[tuple[Any, tuple[str, int] | None]]
 
