@@ -43,7 +43,7 @@ def check_complete(output: str, form: Format, identity: Mapping[str, Any]) -> No
     fix = "pass --overwrite to replace it"
     if found is None:
         raise InputError(f"{output}: exists, and does not say what it was started with; {fix}")
-    check_same(found, identity, place=f"{output}: is complete and", fix=fix)
+    check_same(found, identity, place=f"{output}: is complete, and", fix=fix)
 
 
 @dataclass(frozen=True)
