@@ -34,10 +34,12 @@ __all__ = [
     "Threads",
     "Verbose",
     "Window",
+    "Workers",
     "parse_bases",
     "parse_batch_bp",
     "parse_device",
     "parse_window",
+    "parse_workers",
     "told_as_usage",
     "with_run_options",
 ]
@@ -72,6 +74,20 @@ def parse_batch_bp(text: str) -> int | None:
         typer.BadParameter: It is neither a positive number nor `auto`.
     """
     return None if text == "auto" else parse_bases(text)
+
+
+def parse_workers(text: str) -> int | str:
+    """A number of processes, or `auto`.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    text = str(text)
+    if text == "auto":
+        return text
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise typer.BadParameter(f"found {text!r}, expected a whole number, 1 or more, or auto")
 
 
 def _parse_bases(text: str, low: int, high: int | None) -> int:
@@ -150,6 +166,17 @@ ShardOption = Annotated[
     ),
 ]
 
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        parser=parse_workers,
+        rich_help_panel=_RUN,
+        help="Processes that share the work on a CPU; auto is one a processor, as far as memory allows.",
+    ),
+]
+
 Device = Annotated[
     str,
     typer.Option(
@@ -219,6 +246,7 @@ _OF_RUN = {
     "overwrite": Overwrite,
     "resume": Resume,
     "shard": ShardOption,
+    "workers": Workers,
     "model": Model,
     "window": Window,
     "both_strands": Rc,

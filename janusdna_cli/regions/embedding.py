@@ -8,11 +8,13 @@ memory depends neither on the file nor on the longest region.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +40,6 @@ from janusdna_cli.regions.settings import EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
 from janusdna_cli.runs.job import Done
 from janusdna_cli.runs.running import run
-from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.summary import Summary
 
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
@@ -91,11 +92,9 @@ def embed_regions(settings: EmbedSettings) -> Summary:
         InputError: If a file cannot be read or written.
         CheckpointError: If the model cannot be used.
     """
-    target = Target.of(settings, settings.regions or settings.fasta)
     if settings.strand_aware and settings.both_strands:
         logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")
-    with Embedding.opened(settings) as job:
-        return run(job, target)
+    return run(Embedding.opened, settings, settings.regions or settings.fasta)
 
 
 class Embedding:
@@ -148,6 +147,10 @@ class Embedding:
     def facts(self) -> Mapping[str, Any]:
         """What the table's metadata say besides where it comes from."""
         return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Embedding]]:
+        """What opens this job in another process."""
+        return partial(Embedding.opened, dataclasses.replace(self.settings, threads=threads, quiet=True))
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""

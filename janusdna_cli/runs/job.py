@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -90,6 +91,10 @@ class Job(Protocol):
 
     def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
         """Do some of the chunks, in their order."""
+        ...
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Job]]:
+        """What opens this job in another process, with so many CPU threads; it can be pickled."""
         ...
 
     def watched(self, rows: pa.Table) -> pa.Table:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 import janusdna
 from janusdna_cli.outputs.schemas import SCHEMA_VERSION
@@ -18,9 +22,12 @@ from janusdna_cli.runs.parts import check_complete, part_facts
 from janusdna_cli.runs.rows import in_order
 from janusdna_cli.runs.target import Target
 from janusdna_cli.runs.units import Survey
-from janusdna_cli.runs.work import work
+from janusdna_cli.runs.work import Advance, work
+from janusdna_cli.runs.workers import work_beside, worker_count
 from janusdna_cli.runtime.progress import progress
+from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.runtime.summary import Summary
+from janusdna_cli.runtime.threads import threads_of
 
 __all__ = ["run_kept"]
 
@@ -29,26 +36,28 @@ _SAME_AGAIN = "pass the same again, or --overwrite to start anew"
 logger = logging.getLogger(__name__)
 
 
-def run_kept(job: Job, target: Target, bases: float) -> Summary:
+def run_kept(job: Job, target: Target, bases: float, ranks: Ranks) -> Summary:
     """Do all of a job, or its shard, or what is left of it.
 
     Args:
         job: The task.
         target: Where its table goes.
         bases: Cost of a unit of work.
+        ranks: This process among those that `torchrun` started.
 
     Raises:
         InputError: If a file cannot be read or written, or what is there is of another run.
     """
-    return _Kept(job, target, bases).run()
+    return _Kept(job, target, bases, ranks).run()
 
 
 class _Kept:
-    def __init__(self, job: Job, target: Target, bases: float) -> None:
+    def __init__(self, job: Job, target: Target, bases: float, ranks: Ranks) -> None:
         self.job = job
         self.settings = job.settings
         self.target = target
         self.bases = bases
+        self.ranks = ranks
         self.summary = Summary(target.path, job.unit)
 
     def run(self) -> Summary:
@@ -60,14 +69,30 @@ class _Kept:
             return self.summary
         source = str(Path(self.job.source).resolve())
         facts = {"command": sys.argv, "source": source, "identity": identity}
-        with folder.opened(facts, resume=self.settings.resume, overwrite=self.settings.overwrite):
+        with self._opened(folder, facts):
             survey = Survey.of(self.job.survey(self.bases))
-            shard = self.target.shard
-            mine = survey.share(shard.index - 1, shard.count) if shard else set(range(len(survey.costs)))
+            mine = survey.units
+            if shard := self.target.shard:
+                mine = survey.share(mine, shard.index - 1, shard.count)
             self._work(folder, survey, mine)
-            self._write(folder, survey)
+            if self.ranks.is_first:
+                self._write(folder, survey)
+        if not self.ranks.is_first:
+            return self.summary
         self.job.warn()
         return self.summary.finish(self.summary.windows, self.summary.bases)
+
+    @contextmanager
+    def _opened(self, folder: RunFolder, facts: dict[str, Any]) -> Iterator[None]:
+        """The folder, there for all processes of the run, kept by the first."""
+        with ExitStack() as stack:
+            if self.ranks.is_first:
+                settings = self.settings
+                stack.enter_context(
+                    folder.opened(facts, resume=settings.resume, overwrite=settings.overwrite)
+                )
+            self.ranks.meet()
+            yield
 
     def _identity(self) -> dict[str, Any]:
         """Whatever changes a number of the table."""
@@ -93,6 +118,7 @@ class _Kept:
     def _work(self, folder: RunFolder, survey: Survey, mine: set[int]) -> None:
         """Do what is not done."""
         done = self._done(folder)
+        self.ranks.meet()  # nobody adds to what another one still reads
         rows, total = survey.rows_of(mine & done), survey.rows_of(mine)
         if done:
             logger.info("going on: %s of %s %s are done", f"{rows:,}", f"{total:,}", self.job.unit)
@@ -104,8 +130,25 @@ class _Kept:
                 self.summary.bases += bases
                 bar.advance(rows, bases)
 
-            if left := mine - done:
-                work(self.job, folder, self.bases, left.__contains__, advance)
+            units = survey.share(mine - done, self.ranks.rank, self.ranks.count)
+            self._share(folder, units, advance)
+        self._add_up()
+
+    def _share(self, folder: RunFolder, units: set[int], advance: Advance) -> None:
+        """Do some units, by this process or by workers."""
+        if not units:
+            return
+        count = min(worker_count(self.job, self.ranks), len(units))
+        if count > 1:
+            threads = max(1, threads_of(self.settings.threads) // count)
+            work_beside(self.job.again(threads), folder, self.bases, units, count, advance)
+        else:
+            work(self.job, folder, self.bases, units.__contains__, advance)
+
+    def _add_up(self) -> None:
+        """What all processes read, once all are done."""
+        read = torch.tensor([self.summary.windows, self.summary.bases], dtype=torch.int64)
+        self.summary.windows, self.summary.bases = map(int, self.ranks.total(read))
 
     def _done(self, folder: RunFolder) -> set[int]:
         """Units that are done, read from the reference that is here.

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from janusdna_cli.checks import enumerated, paths
+from janusdna_cli.checks import Rule, check, enumerated, paths
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.runs.shards import Shard, parse_shard
 
 __all__ = ["RunSettings"]
+
+_WORKERS = Rule(
+    ("workers",),
+    lambda value: value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
+    "a whole number, 1 or more, or auto",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +31,7 @@ class RunSettings(ModelSettings):
         overwrite: Replace an output that exists, and forget an unfinished run.
         resume: Go on with an unfinished run; without one, start.
         shard: One of equal parts of the work, such as "2/3".
+        workers: Processes that share the work on a CPU; "auto" for one a processor as far as memory allows.
 
     Raises:
         InputError: If a value means nothing.
@@ -34,6 +42,7 @@ class RunSettings(ModelSettings):
     overwrite: bool = False
     resume: bool = False
     shard: Shard | str | None = None
+    workers: int | Literal["auto"] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,5 +50,6 @@ class RunSettings(ModelSettings):
         enumerated(self, "format", Format)
         if isinstance(self.shard, str):
             object.__setattr__(self, "shard", parse_shard(self.shard))
+        check(self, _WORKERS)
         if self.overwrite and self.resume:
             raise InputError("--overwrite starts anew and --resume goes on: pass one of them")

@@ -34,12 +34,13 @@ class Target:
     shard: Shard | None = None
 
     @classmethod
-    def of(cls, settings: RunSettings, source: str) -> Self:
+    def of(cls, settings: RunSettings, source: str, processes: int = 1) -> Self:
         """The one that settings mean, checked before any work.
 
         Args:
             settings: Of the run.
             source: The input whose rows it is.
+            processes: How many share the run, by `torchrun`.
 
         Raises:
             InputError: It could not be written at the end; a stream cannot be resumed or shared out.
@@ -49,9 +50,8 @@ class Target:
         path = settings.output or default_output(source)
         form = table_format(path, settings.format)
         check_destination(path, overwrite=settings.overwrite or settings.resume)
-        streamed = _streamed(source, path)
-        if settings.resume and streamed:
-            raise InputError(f"--resume: {streamed} cannot be resumed; name files to read and to write")
+        if streamed := _streamed(source, path):
+            _check_streamed(settings, streamed, processes)
         return cls(path, form, not streamed)
 
     @classmethod
@@ -71,6 +71,18 @@ class Target:
         path = str(folder / shard.file_name)
         check_destination(path, overwrite=settings.overwrite or settings.resume)
         return cls(path, Format.parquet, True, shard)
+
+
+def _check_streamed(settings: RunSettings, streamed: str, processes: int) -> None:
+    asked = {
+        "--resume": settings.resume,
+        f"--workers {settings.workers}": settings.workers not in (1, "auto"),
+        f"{processes} processes": processes > 1,
+    }
+    if options := [option for option, is_asked in asked.items() if is_asked]:
+        raise InputError(
+            f"{options[0]}: {streamed} can be neither resumed nor shared out; name files to read and to write"
+        )
 
 
 def _streamed(source: str, path: str) -> str | None:

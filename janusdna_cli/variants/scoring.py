@@ -8,10 +8,12 @@ scored or with the reason why not.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +36,6 @@ from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.runs.job import Done
 from janusdna_cli.runs.rows import numbered_by
 from janusdna_cli.runs.running import run
-from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.summary import Summary
 from janusdna_cli.variants.agreement import RowsSeen, of_one_assembly
 from janusdna_cli.variants.loads import AlleleLoads
@@ -54,9 +55,7 @@ def score_variants(settings: ScoreSettings) -> Summary:
         InputError: If a file cannot be read or written, or belongs to another assembly.
         CheckpointError: If the model cannot be used.
     """
-    target = Target.of(settings, settings.vcf)
-    with Scoring.opened(settings) as job:
-        return run(job, target)
+    return run(Scoring.opened, settings, settings.vcf)
 
 
 class _Row(NamedTuple):
@@ -112,8 +111,12 @@ class Scoring:
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: ScoreSettings) -> Iterator[Scoring]:
+    def opened(cls, settings: ScoreSettings, *, tiles: Path | None = None) -> Iterator[Scoring]:
         """The job of some settings, with its files open.
+
+        Args:
+            settings: Of the run.
+            tiles: Where another process of the run has its rows by tile.
 
         Raises:
             InputError: If a file cannot be read.
@@ -122,10 +125,10 @@ class Scoring:
         with (
             VariantReader.open(settings.vcf) as records,
             Reference.open(_reference_path(settings, records)) as reference,
-            Tiles() as tiles,
+            Tiles(tiles, is_shared=settings.workers != 1) as rows_by_tile,
         ):
             warn_of_lengths(records.name, records.contig_lengths, reference)
-            yield cls(settings, records, reference, tiles)
+            yield cls(settings, records, reference, rows_by_tile)
 
     def options(self) -> Mapping[str, Any]:
         """What changes its numbers besides the model, the window and the inputs."""
@@ -139,6 +142,11 @@ class Scoring:
             "span": self.settings.span,
             "context": self.settings.context,
         }
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Scoring]]:
+        """What opens this job in another process; tiles that are filled are shared."""
+        settings = dataclasses.replace(self.settings, threads=threads, quiet=True)
+        return partial(Scoring.opened, settings, tiles=self._tiles.shared())
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""
