@@ -68,7 +68,7 @@ def in_order(parts: Iterable[Rows], start: int, end: int, *, is_whole: bool = Tr
     """The rows [start, end) of a table, in blocks of which only the last is shorter than others.
 
     Args:
-        parts: Who has them; of one that is there twice, as a process may leave it that outlived its run's end,
+        parts: Who has them; of one that is there twice (a process may outlive its run for a moment)
             either is taken.
         start, end: Numbers.
         is_whole: Whether all of them are there; else the blocks hold those that are.
