@@ -14,7 +14,14 @@ import pyarrow.parquet as pq
 
 from janusdna_cli.outputs.destinations import Stream
 
-__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "bounded_checksums"]
+__all__ = [
+    "METADATA_KEY",
+    "ROW_GROUP_BYTES",
+    "ROW_GROUP_ROWS",
+    "ParquetSink",
+    "as_json",
+    "bounded_checksums",
+]
 
 METADATA_KEY = "janusdna"
 ROW_GROUP_ROWS = 65_536
@@ -46,7 +53,11 @@ def bounded_checksums(checksums: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 class ParquetSink:
-    """Takes tables of one schema."""
+    """Takes tables of one schema.
+
+    Attributes:
+        waiting: Bytes of the rows that make no row group yet.
+    """
 
     def __init__(self, stream: Stream, schema: Any) -> None:
         strings = [field.name for field in schema if pa.types.is_string(field.type)]
@@ -54,20 +65,24 @@ class ParquetSink:
         self._writer = pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=strings)
         self._pending = schema.empty_table()
         self._taken: list[Any] = []
-        self._rows = self._bytes = 0
+        self._rows = self.waiting = 0
 
     def write(self, table: Any) -> None:
         """Takes some rows."""
         self._taken.append(table)
         self._rows += table.num_rows
-        self._bytes += table.nbytes
-        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+        self.waiting += table.nbytes
+        if self._rows >= ROW_GROUP_ROWS or self.waiting >= ROW_GROUP_BYTES:
             self._write_groups(least=None)
+
+    def flush(self) -> None:
+        """Writes the rows that wait, be they few."""
+        self._write_groups(least=1)
 
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
-        self._write_groups(least=1)
-        self._writer.add_key_value_metadata({METADATA_KEY: _as_json(metadata)})
+        self.flush()
+        self._writer.add_key_value_metadata({METADATA_KEY: as_json(metadata)})
         self._writer.close()
         self._stream.close()
 
@@ -85,7 +100,7 @@ class ParquetSink:
             self._writer.write_table(table.slice(0, size), row_group_size=size)
             table = table.slice(size)
         self._pending, self._taken = table, []
-        self._rows, self._bytes = table.num_rows, table.nbytes
+        self._rows, self.waiting = table.num_rows, table.nbytes
 
 
 def _rows_per_group(table: Any) -> int:
@@ -93,7 +108,7 @@ def _rows_per_group(table: Any) -> int:
     return int(max(1, min(ROW_GROUP_ROWS, by_bytes)))
 
 
-def _as_json(metadata: Mapping[str, object]) -> bytes:
-    """In UTF-8, also where the name of a file or a folder is not: others read this, too."""
+def as_json(metadata: Mapping[str, object]) -> bytes:
+    """What a file says of its origin, in UTF-8, also where a name within is not: others read this, too."""
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()

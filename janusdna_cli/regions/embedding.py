@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from janusdna import MIN_LENGTH, tokens
+from janusdna.layers import layer_named
 from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.agreement import NamesSeen
 from janusdna_cli.genome.bed import Region, read_regions
@@ -35,7 +36,8 @@ from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, REVERSE, Reques
 from janusdna_cli.reading.survey import is_seekable, unannounced
 from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.regions.pooling import EmbeddedRow, pooling
-from janusdna_cli.regions.settings import EmbedSettings
+from janusdna_cli.regions.precision import Rounding
+from janusdna_cli.regions.settings import EMBEDDING_FORMATS, EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
 from janusdna_cli.runtime.progress import progress
 from janusdna_cli.runtime.ranks import check_alone
@@ -88,11 +90,12 @@ def embed_regions(settings: EmbedSettings) -> Summary:
     Raises:
         InputError: If a file cannot be read or written.
         CheckpointError: If the model cannot be used.
+        LayerError: If it has no such layer.
     """
     check_alone("embed")
     output = settings.output or default_output(settings.regions or settings.fasta)
-    form = table_format(output, settings.format)
-    check_destination(output, overwrite=settings.overwrite)
+    form = table_format(output, settings.format, takes=(*EMBEDDING_FORMATS, Format.parquet_folder))
+    check_destination(output, overwrite=settings.overwrite, folder=form is Format.parquet_folder)
     if settings.strand_aware and settings.both_strands:
         logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")
     with Reference.open(settings.fasta) as reference:
@@ -109,15 +112,23 @@ class _Embedding:
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
         self.pooling = pooling(settings.pool)
+        self.rounding = Rounding(settings.embedding_dtype)
+        layer = layer_named(settings.layer)
+        layer.check(self.model.config.num_layers)
+        self.width = layer.width(self.model.config.hidden_size)
 
     def run(self, output: str, form: Format) -> Summary:
         per_base = self.settings.pool == "none"
         summary = Summary(output, "rows" if per_base else "regions")
         schema = embedding_schema(
-            self.model.config.hidden_size, per_base=per_base, extra_columns=self.extra_columns
+            self.width,
+            dtype=self.settings.embedding_dtype,
+            layer=self.settings.layer,
+            per_base=per_base,
+            extra_columns=self.extra_columns,
         )
         origin = Provenance(
-            self.settings, self.model, self.reference, self.window, is_kept=form is Format.parquet
+            self.settings, self.model, self.reference, self.window, is_kept=form is not Format.tsv
         )
         with (
             origin,
@@ -131,7 +142,10 @@ class _Embedding:
             progress("Embedding", self.total, "regions", quiet=self.settings.quiet) as bar,
         ):
             reader = WindowReader(
-                self.model, batch_bp=self.settings.batch_bp, on_batch=lambda bases: bar.advance(0, bases)
+                self.model,
+                layer=self.settings.layer,
+                batch_bp=self.settings.batch_bp,
+                on_batch=lambda bases: bar.advance(0, bases),
             )
             chunks = in_chunks(self._parts(origin), self._bytes_in_flight)
             for chunk, answers in answered(map(self._ask, chunks), reader):
@@ -162,7 +176,8 @@ class _Embedding:
         return regions, total, widest if self.settings.keep_columns else 0
 
     def _facts(self) -> dict[str, Any]:
-        return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
+        names = ("pool", "strand_aware", "layer", "embedding_dtype")
+        return {name: getattr(self.settings, name) for name in names}
 
     def _parts(self, origin: Provenance) -> Iterator[_Part]:
         source = self.settings.regions or self.settings.fasta
@@ -199,7 +214,7 @@ class _Embedding:
     def _bytes_in_flight(self, part: _Part) -> int:
         if part.window is None:
             return 0
-        return len(part.window) + 4 * (part.end - part.start) * (8 + 3 * self.model.config.hidden_size)
+        return len(part.window) + 4 * (part.end - part.start) * (8 + 3 * self.width)
 
     def _ask(self, parts: list[_Part]) -> tuple[list[_Asked], list[Request]]:
         chunk = [_Asked(part, self._request(part, part.window) if part.window else None) for part in parts]
@@ -237,7 +252,7 @@ class _Embedding:
             "pos": [row.embedded.pos for row in rows],
             "n_bases": [row.embedded.n_bases for row in rows],
             "status": [str(row.status) for row in rows],
-            "embedding": [row.embedded.embedding for row in rows],
+            "embedding": [self.rounding(row.embedded.embedding) for row in rows],
         }
         extra = [self._extra(row.region) for row in rows] if self.extra_columns else []
         for i in range(self.extra_columns):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from janusdna.errors import LayerError
 
-__all__ = ["FUSED", "LAYER_NAMES", "Layer", "layer_named"]
+__all__ = ["FUSED", "LAYER_NAMES", "Layer", "is_layer", "layer_named"]
 
 # What `layer_named` takes, in words.
 LAYER_NAMES = "fused, forward:K, backward:K or K, K from 0, the embedding of the bases, to the last layer"
@@ -59,3 +59,11 @@ def layer_named(name: str) -> Layer:
         raise LayerError(f"layer is {name!r}: expected {LAYER_NAMES}")
     streams = (match[1],) if match[1] else ("forward", "backward")
     return Layer(name, streams, int(match[2]))
+
+
+def is_layer(name: object) -> bool:
+    """Whether `layer_named` takes it."""
+    try:
+        return isinstance(name, str) and bool(layer_named(name))
+    except LayerError:
+        return False
