@@ -6,7 +6,8 @@ import typer
 
 from janusdna_cli.commands import options
 from janusdna_cli.regions.pooling import Pool
-from janusdna_cli.regions.settings import EmbedSettings
+from janusdna_cli.regions.precision import EmbeddingDtype
+from janusdna_cli.regions.settings import EmbeddingFormat, EmbedSettings
 
 __all__ = ["embed"]
 
@@ -22,7 +23,18 @@ def embed(
         ),
     ] = EmbedSettings.regions,
     output: options.Output = EmbedSettings.output,
-    format: options.FormatOption = EmbedSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[EmbeddingFormat | None, options.FORMAT] = EmbedSettings.format,  # noqa: A002 - the option's name
+    layer: Annotated[
+        str,
+        typer.Option(
+            "--layer",
+            metavar="fused|forward:K|backward:K|K",
+            help="What the head reads, or a stream's layer K from 0; K alone is both side by side.",
+        ),
+    ] = EmbedSettings.layer,
+    embedding_dtype: Annotated[
+        EmbeddingDtype, typer.Option("--embedding-dtype", help="What embeddings are written as.")
+    ] = EmbedSettings.embedding_dtype,
     pool: Annotated[
         Pool, typer.Option("--pool", help="Over the region's own bases; none writes one row a base.")
     ] = EmbedSettings.pool,
@@ -46,6 +58,8 @@ def embed(
             regions=regions,
             output=output,
             format=format,
+            layer=layer,
+            embedding_dtype=embedding_dtype,
             pool=pool,
             strand_aware=strand_aware,
             keep_columns=keep_columns,

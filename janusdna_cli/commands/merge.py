@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from janusdna_cli.commands import options
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["merge"]
@@ -19,7 +20,7 @@ def merge(
         str,
         typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
     ],
-    format: options.FormatOption = None,  # noqa: A002 - the option's name
+    format: Annotated[Format | None, options.FORMAT] = None,  # noqa: A002 - the option's name
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:

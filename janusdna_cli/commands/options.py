@@ -11,17 +11,16 @@ import typer
 
 from janusdna.bundled import BUNDLED
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading import settings
 from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = [
+    "FORMAT",
     "BatchBp",
     "Device",
     "Dtype",
-    "FormatOption",
     "Kernels",
     "KvDtype",
     "Model",
@@ -144,10 +143,8 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
 ]
 
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix."),
-]
+# Of which formats, each command says.
+FORMAT = typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix.")
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 

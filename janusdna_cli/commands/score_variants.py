@@ -6,6 +6,7 @@ import typer
 
 from janusdna_cli.commands import options
 from janusdna_cli.genome.windows import Context
+from janusdna_cli.outputs.formats import TableFormat
 from janusdna_cli.variants.scores import SCORES
 from janusdna_cli.variants.settings import ScoreSettings
 
@@ -26,7 +27,7 @@ def score_variants(
         ),
     ] = ScoreSettings.fasta,
     output: options.Output = ScoreSettings.output,
-    format: options.FormatOption = ScoreSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[TableFormat | None, options.FORMAT] = ScoreSettings.format,  # noqa: A002 - the option's name
     scores: Annotated[
         str | None,
         typer.Option(

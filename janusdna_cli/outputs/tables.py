@@ -14,7 +14,10 @@ import pyarrow as pa
 from janusdna_cli.outputs.bgzf import Bgzf
 from janusdna_cli.outputs.destinations import STDOUT, StandardOutput, Stream, reported, written_aside
 from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.h5ad import H5adSink
+from janusdna_cli.outputs.npz import NpzSink
 from janusdna_cli.outputs.parquet import ParquetSink
+from janusdna_cli.outputs.partitioned import PartitionedSink
 from janusdna_cli.outputs.tsv import TsvSink
 
 __all__ = ["Columns", "Metadata", "TableWriter", "as_table", "open_table"]
@@ -33,7 +36,7 @@ def open_table(
     form: Format,
     *,
     overwrite: bool = False,
-    folder: Path | None = None,
+    place: Path | None = None,
     metadata: Metadata | Callable[[], Metadata] | None = None,
 ) -> Iterator["TableWriter"]:
     """Opens a table for writing; it is complete and in place when the block ends without an exception.
@@ -42,18 +45,19 @@ def open_table(
         destination: A path, or `-` for standard output.
         schema: Names, types and order of the columns.
         form: What to write.
-        overwrite: Replace a file that exists.
-        folder: Where it is written until it is complete; None for beside it.
-        metadata: What Parquet keeps under `janusdna`. A function is called once, after the last row. TSV has
-            no place for it.
+        overwrite: Replace what exists.
+        place: The folder in which it lies until it is complete; None for beside it.
+        metadata: What all formats but TSV, which has no place for it, keep under `janusdna`. A function is
+            called once, after the last row.
 
     Raises:
         InputError: The destination cannot be written, at the start or (a full disk) later.
     """
+    folder = form is Format.parquet_folder
     aside = (
         nullcontext()
         if destination == STDOUT
-        else written_aside(destination, overwrite=overwrite, folder=folder)
+        else written_aside(destination, overwrite=overwrite, folder=folder, place=place)
     )
     with aside as path:
         with reported(destination):
@@ -153,8 +157,14 @@ class _Sink(Protocol):
 
 
 def _open_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink:
+    if path is not None and form is Format.parquet_folder:
+        return PartitionedSink(path, schema)
+    if path is not None and form is Format.h5ad:
+        return H5adSink(path, schema, destination)
     stream: Stream = StandardOutput() if path is None else path.open("wb")
     if form is Format.parquet:
         return ParquetSink(stream, schema)
+    if form is Format.npz:
+        return NpzSink(stream, schema, destination)
     compressed = destination.lower().endswith(".gz")
     return TsvSink(Bgzf(stream) if compressed else stream, schema)

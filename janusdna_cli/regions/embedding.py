@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from janusdna import MIN_LENGTH, tokens
+from janusdna.layers import layer_named
 from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.agreement import NamesSeen
 from janusdna_cli.genome.bed import Region, read_regions
@@ -36,6 +37,7 @@ from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, REVERSE, Reques
 from janusdna_cli.reading.survey import is_seekable, unannounced
 from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.regions.pooling import EmbeddedRow, Pooling, pooling
+from janusdna_cli.regions.precision import Rounding
 from janusdna_cli.regions.settings import EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
 from janusdna_cli.runs.job import Done
@@ -91,6 +93,7 @@ def embed_regions(settings: EmbedSettings) -> Summary:
     Raises:
         InputError: If a file cannot be read or written.
         CheckpointError: If the model cannot be used.
+        LayerError: If it has no such layer.
     """
     if settings.strand_aware and settings.both_strands:
         logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")
@@ -115,10 +118,18 @@ class Embedding:
         self._regions, self._extra_columns = self._first_look()
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
+        layer = layer_named(settings.layer)
+        layer.check(self.model.config.num_layers)
+        self._width = layer.width(self.model.config.hidden_size)
+        self._rounding = Rounding(settings.embedding_dtype)
         self._per_base = settings.pool == "none"
         self.unit = "rows" if self._per_base else "regions"
         self.schema = embedding_schema(
-            self.model.config.hidden_size, per_base=self._per_base, extra_columns=self._extra_columns
+            self._width,
+            dtype=settings.embedding_dtype,
+            layer=settings.layer,
+            per_base=self._per_base,
+            extra_columns=self._extra_columns,
         )
         self._names = NamesSeen(input_name(self.source), self.unit, reference)
 
@@ -141,12 +152,20 @@ class Embedding:
             "regions of": Path(settings.fasta).name,
             "--pool": settings.pool,
             "--strand-aware": settings.strand_aware,
+            "--layer": settings.layer,
+            "--embedding-dtype": settings.embedding_dtype,
             "--keep-columns": settings.keep_columns,
         }
 
     def facts(self) -> Mapping[str, Any]:
         """What the table's metadata say besides where it comes from."""
-        return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
+        names = ("pool", "strand_aware", "layer", "embedding_dtype")
+        return {name: getattr(self.settings, name) for name in names}
+
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked."""
+        settings = self.settings
+        return WindowReader(self.model, layer=settings.layer, batch_bp=settings.batch_bp, on_batch=on_batch)
 
     def again(self, threads: int) -> Callable[[], AbstractContextManager[Embedding]]:
         """What opens this job in another process."""
@@ -222,7 +241,7 @@ class Embedding:
         if part.window is None:
             return Load(1, 0, 0)
         positions = part.end - part.start
-        kept = len(part.window) + 4 * positions * (8 + 3 * self.model.config.hidden_size)
+        kept = len(part.window) + 4 * positions * (8 + 3 * self._width)
         strands = 2 if self.settings.both_strands else 1
         bases = strands * (len(part.window) + positions * len(part.window) / ATTENDED_BASES)
         return Load(positions if self._per_base else part.is_last, bases, kept)
@@ -279,7 +298,7 @@ class Embedding:
             "pos": [row.embedded.pos for row in rows],
             "n_bases": [row.embedded.n_bases for row in rows],
             "status": [str(row.status) for row in rows],
-            "embedding": [row.embedded.embedding for row in rows],
+            "embedding": [self._rounding(row.embedded.embedding) for row in rows],
         }
         extra = [self._extra(row.region) for row in rows] if self._extra_columns else []
         for i in range(self._extra_columns):

@@ -22,7 +22,7 @@ def write_table(
     metadata: Mapping[str, Any],
     *,
     overwrite: bool = True,
-    folder: Path | None = None,
+    place: Path | None = None,
 ) -> None:
     """Write rows in their order; a part keeps their numbers.
 
@@ -32,7 +32,7 @@ def write_table(
         blocks: Its rows, with their numbers as first column.
         metadata: What it says of its origin.
         overwrite: Replace a file that exists.
-        folder: Where it is written until it is complete; None for beside its place.
+        place: The folder in which it lies until it is complete; None for beside its own.
 
     Raises:
         InputError: If it cannot be written.
@@ -40,7 +40,7 @@ def write_table(
     is_part = target.shard is not None
     columns = schema.insert(0, NUMBER_FIELD) if is_part else schema
     with open_table(
-        target.path, columns, target.form, overwrite=overwrite, folder=folder, metadata=metadata
+        target.path, columns, target.form, overwrite=overwrite, place=place, metadata=metadata
     ) as table:
         for block in blocks:
             table.write_table(block if is_part else block.drop_columns([NUMBER]))

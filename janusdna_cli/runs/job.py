@@ -93,6 +93,14 @@ class Job(Protocol):
         """Do some of the chunks, in their order."""
         ...
 
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked.
+
+        Args:
+            on_batch: Called with the windows and the bases of each batch that is done.
+        """
+        ...
+
     def again(self, threads: int) -> Callable[[], AbstractContextManager[Job]]:
         """What opens this job in another process, with so many CPU threads; it can be pickled."""
         ...

@@ -177,7 +177,7 @@ class _Kept:
             self.job.schema,
             self.summary.counted(map(self.job.watched, blocks)),
             self._metadata(folder, contigs) | (part_facts(shard, total, folder.facts) if shard else {}),
-            folder=folder.path,
+            place=folder.path,
         )
 
     def _metadata(self, folder: RunFolder, contigs: dict[str, str | None]) -> dict[str, Any]:

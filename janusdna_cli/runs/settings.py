@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from janusdna_cli.checks import Rule, check, enumerated, paths
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import TABLE_FORMATS, Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.runs.shards import Shard, parse_shard
 
@@ -25,9 +26,10 @@ class RunSettings(ModelSettings):
     """How a run goes, whatever its rows are.
 
     Attributes:
+        formats: What the table can be written as.
         output: Where to; None for `<input's stem>.janusdna.parquet` here; "-" for standard output.
             Of a shard the folder of the parts.
-        format: None tells it from the output's suffix.
+        format: One of `formats`; None tells it from the output's suffix.
         overwrite: Replace an output that exists, and forget an unfinished run.
         resume: Go on with an unfinished run; without one, start.
         shard: One of equal parts of the work, such as "2/3".
@@ -36,6 +38,8 @@ class RunSettings(ModelSettings):
     Raises:
         InputError: If a value means nothing.
     """
+
+    formats: ClassVar[Sequence[Format]] = TABLE_FORMATS
 
     output: str | None = None
     format: Format | None = None
@@ -47,7 +51,7 @@ class RunSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         paths(self, "output")
-        enumerated(self, "format", Format)
+        enumerated(self, "format", [form for form in self.formats if form is not Format.parquet_folder])
         if isinstance(self.shard, str):
             object.__setattr__(self, "shard", parse_shard(self.shard))
         check(self, _WORKERS)

@@ -48,8 +48,9 @@ class Target:
         if isinstance(settings.shard, Shard):
             return cls._part(settings, settings.shard, source)
         path = settings.output or default_output(source)
-        form = table_format(path, settings.format)
-        check_destination(path, overwrite=settings.overwrite or settings.resume)
+        form = table_format(path, settings.format, takes=settings.formats)
+        overwrite = settings.overwrite or settings.resume
+        check_destination(path, overwrite=overwrite, folder=form is Format.parquet_folder)
         if streamed := _streamed(source, path):
             _check_streamed(settings, streamed, processes)
         return cls(path, form, not streamed)

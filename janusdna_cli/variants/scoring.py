@@ -143,6 +143,10 @@ class Scoring:
             "context": self.settings.context,
         }
 
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked."""
+        return WindowReader(self.model, batch_bp=self.settings.batch_bp, on_batch=on_batch)
+
     def again(self, threads: int) -> Callable[[], AbstractContextManager[Scoring]]:
         """What opens this job in another process; tiles that are filled are shared."""
         settings = dataclasses.replace(self.settings, threads=threads, quiet=True)

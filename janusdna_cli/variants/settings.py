@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from janusdna_cli.checks import check, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
+from janusdna_cli.outputs.formats import TABLE_FORMATS, TableFormat
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.variants.scores import SCORES
 
@@ -31,8 +32,11 @@ class ScoreSettings(RunSettings):
         InputError: If a value means nothing.
     """
 
+    formats = TABLE_FORMATS
+
     vcf: str
     fasta: str | None = None
+    format: TableFormat | None = None
     scores: tuple[str, ...] | None = None
     span: int = 128
     context: Context = "centered"
