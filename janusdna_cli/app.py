@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 
 from janusdna import __version__
 from janusdna.errors import JanusDNAError
-from janusdna_cli.commands import demo, doctor, embed, info, models, plot, pretrain, score_variants
+from janusdna_cli.commands import demo, doctor, embed, info, merge, models, plot, pretrain, score_variants
 from janusdna_cli.errors import ReaderGoneError
 from janusdna_cli.runtime.signals import Terminated, raise_on_signals
 from janusdna_cli.runtime.standard_streams import (
@@ -56,7 +56,7 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
-        say(f"janusdna: {_ENDS[number]}")
+        say(f"janusdna: {_with_notes(_ENDS[number], interrupt)}")
         raise typer.Exit(128 + number) from None
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # rich's own end, of a help page
@@ -70,8 +70,13 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
             raise typer.Exit(0) from None
         if debug:
             traceback.print_exception(error)
-        say(f"janusdna: error: {_describe(error)}")
+        say(f"janusdna: error: {_with_notes(_describe(error), error)}")
         raise typer.Exit(1) from None
+
+
+def _with_notes(text: str, error: BaseException) -> str:
+    """What an error says, and what those whom it passed have added."""
+    return "; ".join((text, *getattr(error, "__notes__", ())))
 
 
 def _nobody_reads(error: Exception) -> bool:
@@ -127,6 +132,7 @@ def new_app() -> typer.Typer:
 app = new_app()
 app.command("embed")(embed.embed)
 app.command("score-variants")(score_variants.score_variants)
+app.command("merge")(merge.merge)
 app.command("pretrain")(pretrain.pretrain)
 app.command("plot")(plot.plot)
 app.command("info")(info.info)

@@ -6,12 +6,13 @@ import typer
 
 from janusdna_cli.commands import options
 from janusdna_cli.regions.pooling import Pool
-from janusdna_cli.regions.settings import EmbedSettings
+from janusdna_cli.regions.precision import EmbeddingDtype
+from janusdna_cli.regions.settings import EmbeddingFormat, EmbedSettings
 
 __all__ = ["embed"]
 
 
-@options.with_model_options
+@options.with_run_options
 def embed(
     fasta: Annotated[str, typer.Argument(metavar="FASTA", help="The genome, plain or bgzipped.")],
     regions: Annotated[
@@ -22,7 +23,18 @@ def embed(
         ),
     ] = EmbedSettings.regions,
     output: options.Output = EmbedSettings.output,
-    format: options.FormatOption = EmbedSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[EmbeddingFormat | None, options.FORMAT] = EmbedSettings.format,  # noqa: A002 - the option's name
+    layer: Annotated[
+        str,
+        typer.Option(
+            "--layer",
+            metavar="fused|forward:K|backward:K|K",
+            help="What the head reads, or a stream's layer K from 0; K alone is both side by side.",
+        ),
+    ] = EmbedSettings.layer,
+    embedding_dtype: Annotated[
+        EmbeddingDtype, typer.Option("--embedding-dtype", help="What embeddings are written as.")
+    ] = EmbedSettings.embedding_dtype,
     pool: Annotated[
         Pool, typer.Option("--pool", help="Over the region's own bases; none writes one row a base.")
     ] = EmbedSettings.pool,
@@ -32,7 +44,6 @@ def embed(
     keep_columns: Annotated[
         bool, typer.Option("--keep-columns", help="Keep the BED's columns from the 4th on as bed_4, ...")
     ] = EmbedSettings.keep_columns,
-    overwrite: options.Overwrite = EmbedSettings.overwrite,
     **shared: Any,
 ) -> None:
     """Embed every region of a BED: one row each, in the file's order.
@@ -47,10 +58,11 @@ def embed(
             regions=regions,
             output=output,
             format=format,
+            layer=layer,
+            embedding_dtype=embedding_dtype,
             pool=pool,
             strand_aware=strand_aware,
             keep_columns=keep_columns,
-            overwrite=overwrite,
             **shared,
         )
     from janusdna_cli.regions.embedding import embed_regions

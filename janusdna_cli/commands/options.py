@@ -11,16 +11,16 @@ import typer
 
 from janusdna.bundled import BUNDLED
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading import settings
-from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW, ModelSettings
+from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW
+from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = [
+    "FORMAT",
     "BatchBp",
     "Device",
     "Dtype",
-    "FormatOption",
     "Kernels",
     "KvDtype",
     "Model",
@@ -28,15 +28,19 @@ __all__ = [
     "Overwrite",
     "Quiet",
     "Rc",
+    "Resume",
+    "ShardOption",
     "Threads",
     "Verbose",
     "Window",
+    "Workers",
     "parse_bases",
     "parse_batch_bp",
     "parse_device",
     "parse_window",
+    "parse_workers",
     "told_as_usage",
-    "with_model_options",
+    "with_run_options",
 ]
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20}
@@ -69,6 +73,20 @@ def parse_batch_bp(text: str) -> int | None:
         typer.BadParameter: It is neither a positive number nor `auto`.
     """
     return None if text == "auto" else parse_bases(text)
+
+
+def parse_workers(text: str) -> int | str:
+    """A number of processes, or `auto`.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    text = str(text)
+    if text == "auto":
+        return text
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise typer.BadParameter(f"found {text!r}, expected a whole number, 1 or more, or auto")
 
 
 def _parse_bases(text: str, low: int, high: int | None) -> int:
@@ -125,12 +143,36 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
 ]
 
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix."),
-]
+# Of which formats, each command says.
+FORMAT = typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix.")
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a run that was cut off; what is done lies in OUTPUT.parts."),
+]
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        show_default="all of it",
+        help="Do the I-th of N equal parts of the work; -o is a folder, which `janusdna merge` takes.",
+    ),
+]
+
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        parser=parse_workers,
+        rich_help_panel=_RUN,
+        help="Processes that share the work on a CPU; auto is one a processor, as far as memory allows.",
+    ),
+]
 
 Device = Annotated[
     str,
@@ -196,8 +238,12 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", rich_help_panel=_SAY, help="Say what is done and why.")
 ]
 
-# The fields of `ModelSettings` as options; "rc" is short for both strands.
-_OF_MODEL = {
+# The fields of `RunSettings` that all commands take alike, as options; "rc" is short for both strands.
+_OF_RUN = {
+    "overwrite": Overwrite,
+    "resume": Resume,
+    "shard": ShardOption,
+    "workers": Workers,
     "model": Model,
     "window": Window,
     "both_strands": Rc,
@@ -211,15 +257,13 @@ _OF_MODEL = {
 }
 
 
-def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `ModelSettings` and `--verbose` to a command.
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of `RunSettings` and `--verbose` to a command.
 
     The command takes the former as keywords, to hand them on to its settings, and finds logging configured.
     """
     own = [each for each in inspect.signature(command).parameters.values() if each.kind != each.VAR_KEYWORD]
-    shared = [
-        _keyword(name, annotation, getattr(ModelSettings, name)) for name, annotation in _OF_MODEL.items()
-    ]
+    shared = [_keyword(name, annotation, getattr(RunSettings, name)) for name, annotation in _OF_RUN.items()]
 
     @wraps(command)
     def run(*, verbose: bool, **options: Any) -> None:

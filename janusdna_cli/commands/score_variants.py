@@ -6,13 +6,14 @@ import typer
 
 from janusdna_cli.commands import options
 from janusdna_cli.genome.windows import Context
+from janusdna_cli.outputs.formats import TableFormat
 from janusdna_cli.variants.scores import SCORES
 from janusdna_cli.variants.settings import ScoreSettings
 
 __all__ = ["score_variants"]
 
 
-@options.with_model_options
+@options.with_run_options
 def score_variants(
     vcf: Annotated[str, typer.Argument(metavar="VCF", help="VCF, VCF.gz or BCF; - is stdin.")],
     fasta: Annotated[
@@ -26,7 +27,7 @@ def score_variants(
         ),
     ] = ScoreSettings.fasta,
     output: options.Output = ScoreSettings.output,
-    format: options.FormatOption = ScoreSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[TableFormat | None, options.FORMAT] = ScoreSettings.format,  # noqa: A002 - the option's name
     scores: Annotated[
         str | None,
         typer.Option(
@@ -53,12 +54,12 @@ def score_variants(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first allele that is not ok.")
     ] = ScoreSettings.strict,
-    overwrite: options.Overwrite = ScoreSettings.overwrite,
     **shared: Any,
 ) -> None:
     """Score every ALT allele of a VCF: one row each, in the file's order.
 
-    Writes INPUT.janusdna.parquet in the current folder unless -o names another place.
+    Writes INPUT.janusdna.parquet in the current folder unless -o names another place. A run that was cut off
+    goes on with --resume.
 
     Example: janusdna score-variants variants.vcf.gz --fasta hg38.fa --window 131072 -o scores.parquet
     """
@@ -72,7 +73,6 @@ def score_variants(
             span=span,
             context=context,
             strict=strict,
-            overwrite=overwrite,
             **shared,
         )
     from janusdna_cli.variants.scoring import score_variants as run

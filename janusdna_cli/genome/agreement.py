@@ -32,13 +32,12 @@ class NamesSeen:
         self._example: str | None = None
         self._hint: str | None = None
 
-    def find(self, name: str) -> str | None:
-        """The FASTA's own name for the contig of one more record; None when it has none."""
+    def add(self, name: str, count: int = 1) -> None:
+        """Note the contig of some more of what the file holds."""
         contig = self._reference.find(name)
-        self._seen += 1
+        self._seen += count
         if contig is None:
-            self._note(name)
-        return contig
+            self._note(name, count)
 
     def warn(self) -> None:
         """Say so where no name is known, or where the FASTA has one like a name that it does not have."""
@@ -51,9 +50,9 @@ class NamesSeen:
             self._example, self._hint or f"it has names like {names}",
         )  # fmt: skip
 
-    def _note(self, name: str) -> None:
+    def _note(self, name: str, count: int) -> None:
         """Keep the first name, or the first that can be helped."""
-        self._unknown += 1
+        self._unknown += count
         if not self._hint:
             hint = self._reference.hint(name)
             if hint or self._example is None:

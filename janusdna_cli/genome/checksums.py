@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -23,11 +25,10 @@ class Checksums:
 
     def __init__(self, reference: Reference) -> None:
         self._reference = reference
-        self._found: dict[str, str | None] = {}
+        self._found: dict[str, Future[str | None]] = {}
         self._waiting: SimpleQueue[str | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="checksums")
         self._closed = threading.Event()
-        self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -41,39 +42,35 @@ class Checksums:
         """Ask for a contig, by the file's own name; again for one that was asked for changes nothing."""
         if contig in self._found:
             return
-        self._found[contig] = None
+        self._found[contig] = Future()
         self._waiting.put(contig)
         if self._thread.ident is None:
             self._thread.start()
 
-    def result(self) -> dict[str, str | None]:
-        """MD5 by contig in the order they were asked for, as soon as all are there; then it is closed.
+    def of(self, contigs: Iterable[str]) -> dict[str, str | None]:
+        """MD5 by contig of some that were asked for, as soon as they are there.
 
         None for a contig that cannot be read, which is logged as a warning.
         """
-        self._finish()
-        if self._error is not None:
-            raise self._error
-        return dict(self._found)
+        return {contig: self._found[contig].result() for contig in contigs}
+
+    def result(self) -> dict[str, str | None]:
+        """MD5 of all contigs that were asked for, in this order."""
+        return self.of(self._found)
 
     def close(self) -> None:
         """Give up what is not done yet."""
         self._closed.set()
-        self._finish()
-
-    def _finish(self) -> None:
         if self._thread.ident is not None:
             self._waiting.put(None)
             self._thread.join()
 
     def _work(self) -> None:
-        try:
-            while (contig := self._waiting.get()) is not None:
-                self._found[contig] = self._md5(contig)
-        except _ClosedError:
-            pass
-        except BaseException as error:
-            self._error = error
+        while (contig := self._waiting.get()) is not None:
+            try:
+                self._found[contig].set_result(self._md5(contig))
+            except BaseException as error:
+                self._found[contig].set_exception(error)
 
     def _md5(self, contig: str) -> str | None:
         try:

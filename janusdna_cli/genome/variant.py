@@ -7,7 +7,7 @@ __all__ = ["Variant"]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The site of one record: no INFO, no genotypes.
+    """The site of one record: INFO and genotypes only as bytes that nobody looks at.
 
     Attributes:
         chrom: The contig, as in the file.
@@ -15,6 +15,7 @@ class Variant:
         id: None where the file has `.`.
         ref: REF, as in the file.
         alts: ALT, as in the file; empty where the file has `.`.
+        record: All of it, as in the file, where that was asked for.
     """
 
     chrom: str
@@ -22,3 +23,4 @@ class Variant:
     id: str | None
     ref: str
     alts: tuple[str, ...]
+    record: bytes | None = None

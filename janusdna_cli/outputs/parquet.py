@@ -9,12 +9,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from janusdna_cli.outputs.destinations import Stream
 
-__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "bounded_checksums"]
+__all__ = [
+    "METADATA_KEY",
+    "ROW_GROUP_BYTES",
+    "ROW_GROUP_ROWS",
+    "ParquetSink",
+    "as_json",
+    "bounded_checksums",
+]
 
 METADATA_KEY = "janusdna"
 ROW_GROUP_ROWS = 65_536
@@ -46,28 +55,36 @@ def bounded_checksums(checksums: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 class ParquetSink:
-    """Takes tables of one schema."""
+    """Takes tables of one schema.
+
+    Attributes:
+        waiting: Bytes of the rows that make no row group yet.
+    """
 
     def __init__(self, stream: Stream, schema: Any) -> None:
         strings = [field.name for field in schema if pa.types.is_string(field.type)]
         self._stream = stream
         self._writer = pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=strings)
-        self._pending = schema.empty_table()
         self._taken: list[Any] = []
-        self._rows = self._bytes = 0
+        self._rows = self.waiting = 0
 
     def write(self, table: Any) -> None:
         """Takes some rows."""
-        self._taken.append(table)
-        self._rows += table.num_rows
-        self._bytes += table.nbytes
-        if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
-            self._write_groups(least=None)
+        sizes = _row_bytes(table)
+        while table.num_rows:
+            fitting = int(np.searchsorted(np.cumsum(sizes), ROW_GROUP_BYTES - self.waiting, side="right"))
+            count = min(fitting, ROW_GROUP_ROWS - self._rows) or not self._rows
+            self._taken.append(table.slice(0, count))
+            self._rows += count
+            self.waiting += int(sizes[:count].sum())
+            table, sizes = table.slice(count), sizes[count:]
+            if table.num_rows:
+                self.flush()
 
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
-        self._write_groups(least=1)
-        self._writer.add_key_value_metadata({METADATA_KEY: _as_json(metadata)})
+        self.flush()
+        self._writer.add_key_value_metadata({METADATA_KEY: as_json(metadata)})
         self._writer.close()
         self._stream.close()
 
@@ -77,23 +94,32 @@ class ParquetSink:
         self._writer.is_open = False
         self._stream.close()
 
-    def _write_groups(self, least: int | None) -> None:
-        """Writes full row groups, and a last one of at least that many rows."""
-        table = pa.concat_tables([self._pending, *self._taken])
-        size = _rows_per_group(table)
-        while table.num_rows >= (least or size):
-            self._writer.write_table(table.slice(0, size), row_group_size=size)
-            table = table.slice(size)
-        self._pending, self._taken = table, []
-        self._rows, self._bytes = table.num_rows, table.nbytes
+    def flush(self) -> None:
+        """Writes the rows that wait, be they few."""
+        if self._rows:
+            # In one piece: where pages end must not tell in which pieces rows came.
+            group = pa.concat_tables(self._taken).combine_chunks()
+            self._writer.write_table(group, row_group_size=self._rows)
+        self._taken, self._rows, self.waiting = [], 0, 0
 
 
-def _rows_per_group(table: Any) -> int:
-    by_bytes = ROW_GROUP_BYTES * table.num_rows // max(table.nbytes, 1)
-    return int(max(1, min(ROW_GROUP_ROWS, by_bytes)))
+def _row_bytes(table: Any) -> Any:
+    """Bytes of each row, (rows,) int64, whatever the pieces of memory that it lies in."""
+    fixed = sum(_width(field.type) for field in table.schema)
+    sizes = np.full(table.num_rows, fixed, np.int64)
+    for column in table.columns:
+        if pa.types.is_string(column.type):
+            sizes += pc.binary_length(column).fill_null(0).to_numpy()
+    return sizes
 
 
-def _as_json(metadata: Mapping[str, object]) -> bytes:
-    """In UTF-8, also where the name of a file or a folder is not: others read this, too."""
+def _width(kind: Any) -> int:
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size * _width(kind.value_type))
+    return 4 if pa.types.is_string(kind) else int(kind.bit_width // 8)
+
+
+def as_json(metadata: Mapping[str, object]) -> bytes:
+    """What a file says of its origin, in UTF-8, also where a name within is not: others read this, too."""
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()

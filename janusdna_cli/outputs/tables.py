@@ -14,10 +14,13 @@ import pyarrow as pa
 from janusdna_cli.outputs.bgzf import Bgzf
 from janusdna_cli.outputs.destinations import STDOUT, StandardOutput, Stream, reported, written_aside
 from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.h5ad import H5adSink
+from janusdna_cli.outputs.npz import NpzSink
 from janusdna_cli.outputs.parquet import ParquetSink
+from janusdna_cli.outputs.partitioned import PartitionedSink
 from janusdna_cli.outputs.tsv import TsvSink
 
-__all__ = ["Columns", "Metadata", "TableWriter", "open_table"]
+__all__ = ["Columns", "Metadata", "TableWriter", "as_table", "open_table"]
 
 _PIECE_ROWS = 8_192
 _PIECE_BYTES = 16 * 2**20
@@ -33,6 +36,7 @@ def open_table(
     form: Format,
     *,
     overwrite: bool = False,
+    place: Path | None = None,
     metadata: Metadata | Callable[[], Metadata] | None = None,
 ) -> Iterator["TableWriter"]:
     """Opens a table for writing; it is complete and in place when the block ends without an exception.
@@ -41,14 +45,20 @@ def open_table(
         destination: A path, or `-` for standard output.
         schema: Names, types and order of the columns.
         form: What to write.
-        overwrite: Replace a file that exists.
-        metadata: What Parquet keeps under `janusdna`. A function is called once, after the last row. TSV has
-            no place for it.
+        overwrite: Replace what exists.
+        place: The folder in which it lies until it is complete; None for beside it.
+        metadata: What all formats but TSV, which has no place for it, keep under `janusdna`. A function is
+            called once, after the last row.
 
     Raises:
         InputError: The destination cannot be written, at the start or (a full disk) later.
     """
-    aside = nullcontext() if destination == STDOUT else written_aside(destination, overwrite=overwrite)
+    folder = form is Format.parquet_folder
+    aside = (
+        nullcontext()
+        if destination == STDOUT
+        else written_aside(destination, overwrite=overwrite, folder=folder, place=place)
+    )
     with aside as path:
         with reported(destination):
             sink = _open_sink(path, destination, schema, form)
@@ -88,14 +98,30 @@ class TableWriter:
             InputError: The destination cannot be written.
             ValueError: The names are not those of the schema.
         """
-        if set(columns) != set(self._schema.names):
-            raise ValueError(f"found columns {sorted(columns)}, expected {sorted(self._schema.names)}")
-        arrays = [_column(columns[field.name], field.type) for field in self._schema]
-        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self.write_table(as_table(columns, self._schema))
+
+    def write_table(self, table: Any) -> None:
+        """Writes the rows of a table of the schema.
+
+        Raises:
+            InputError: The destination cannot be written.
+        """
         with reported(self._destination):
             for piece in _pieces(table):
                 self._sink.write(piece)
         self.rows += table.num_rows
+
+
+def as_table(columns: Columns, schema: Any) -> Any:
+    """Rows by columns as an Arrow table; `TableWriter.write` says what columns may be.
+
+    Raises:
+        ValueError: The names are not those of the schema.
+    """
+    if set(columns) != set(schema.names):
+        raise ValueError(f"found columns {sorted(columns)}, expected {sorted(schema.names)}")
+    arrays = [_column(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _pieces(table: Any) -> Iterator[Any]:
@@ -131,8 +157,14 @@ class _Sink(Protocol):
 
 
 def _open_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink:
+    if path is not None and form is Format.parquet_folder:
+        return PartitionedSink(path, schema)
+    if path is not None and form is Format.h5ad:
+        return H5adSink(path, schema, destination)
     stream: Stream = StandardOutput() if path is None else path.open("wb")
     if form is Format.parquet:
         return ParquetSink(stream, schema)
+    if form is Format.npz:
+        return NpzSink(stream, schema, destination)
     compressed = destination.lower().endswith(".gz")
     return TsvSink(Bgzf(stream) if compressed else stream, schema)

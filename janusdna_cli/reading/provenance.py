@@ -1,70 +1,52 @@
-"""What an output says of its origin, gathered while it is made."""
+"""What an output says of its origin."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import janusdna
 from janusdna.reader import Model
-from janusdna_cli.genome.checksums import Checksums
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.outputs.parquet import bounded_checksums
 from janusdna_cli.outputs.schemas import SCHEMA_VERSION
 from janusdna_cli.reading.settings import ModelSettings
 
-__all__ = ["Provenance"]
+__all__ = ["origin"]
 
 
-class Provenance:
-    """What makes an output reproducible; the contigs that are read are hashed beside the work.
+def origin(
+    settings: ModelSettings,
+    model: Model,
+    reference: Reference,
+    window: int,
+    *,
+    command: Sequence[str],
+    contigs: Mapping[str, str | None],
+) -> dict[str, Any]:
+    """What makes an output reproducible, as JSON values.
 
     Args:
         settings: Of the run.
         model: Who reads.
         reference: What is read.
         window: Bases of context.
-        is_kept: Whether the output has a place for it; else nothing is hashed.
+        command: The command line.
+        contigs: MD5 of each contig that was read; None where it cannot be told.
     """
-
-    def __init__(
-        self, settings: ModelSettings, model: Model, reference: Reference, window: int, *, is_kept: bool
-    ) -> None:
-        self._settings = settings
-        self._model = model.info
-        self._reference = reference
-        self._window = window
-        self._checksums = Checksums(reference) if is_kept else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._checksums is not None:
-            self._checksums.close()
-
-    def reads(self, contig: str) -> None:
-        """Note that bases of a contig go into the output."""
-        if self._checksums is not None:
-            self._checksums.start(contig)
-
-    def facts(self) -> dict[str, Any]:
-        """All of it, as JSON values; waits until the contigs are hashed."""
-        return {
-            "version": janusdna.__version__,
-            "command": sys.argv,
-            "model": {"name": self._model.name, "sha256": self._model.sha256},
-            "reference": Path(self._reference.path).name,
-            **bounded_checksums({} if self._checksums is None else self._checksums.result()),
-            "window": self._window,
-            "both_strands": self._settings.both_strands,
-            "dtype": self._model.dtype,
-            "kv_dtype": self._model.kv_dtype,
-            "device": self._model.device,
-            "kernels": self._model.kernels,
-            "schema_version": SCHEMA_VERSION,
-        }
+    info = model.info
+    return {
+        "version": janusdna.__version__,
+        "command": list(command),
+        "model": {"name": info.name, "sha256": info.sha256},
+        "reference": Path(reference.path).name,
+        **bounded_checksums(contigs),
+        "window": window,
+        "both_strands": settings.both_strands,
+        "dtype": info.dtype,
+        "kv_dtype": info.kv_dtype,
+        "device": info.device,
+        "kernels": info.kernels,
+        "schema_version": SCHEMA_VERSION,
+    }

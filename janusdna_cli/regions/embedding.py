@@ -1,6 +1,6 @@
 """Regions in, one embedding a region out (or one a base).
 
-    regions -> parts (a window and what to read in it) -> chunks -> readings -> pooling -> rows
+    regions -> parts (a window and what to read in it) -> chunks -> requests -> answers -> pooling -> rows
 
 A region longer than the window is read in several parts and its pool grows part by part, so that
 memory depends neither on the file nor on the longest region.
@@ -8,37 +8,40 @@ memory depends neither on the file nor on the longest region.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from janusdna import MIN_LENGTH, tokens
+from janusdna.layers import layer_named
 from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.agreement import NamesSeen
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window, covering_windows
-from janusdna_cli.outputs.destinations import check_destination
-from janusdna_cli.outputs.formats import Format, table_format
-from janusdna_cli.outputs.names import default_output
-from janusdna_cli.outputs.tables import open_table
+from janusdna_cli.outputs.tables import as_table
 from janusdna_cli.reading.answers import WindowAnswer
-from janusdna_cli.reading.chunks import answered, encode_window, in_chunks
+from janusdna_cli.reading.chunks import ATTENDED_BASES, Chunk, Load, answered, encode_window, in_chunks
 from janusdna_cli.reading.opening import open_model, window_size
-from janusdna_cli.reading.provenance import Provenance
 from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, REVERSE, Request
 from janusdna_cli.reading.survey import is_seekable, unannounced
 from janusdna_cli.reading.window_reader import WindowReader
-from janusdna_cli.regions.pooling import EmbeddedRow, pooling
+from janusdna_cli.regions.pooling import EmbeddedRow, Pooling, pooling
+from janusdna_cli.regions.precision import Rounding
 from janusdna_cli.regions.settings import EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
-from janusdna_cli.runtime.progress import progress
-from janusdna_cli.runtime.ranks import check_alone
+from janusdna_cli.runs.job import Done
+from janusdna_cli.runs.running import run
 from janusdna_cli.runtime.summary import Summary
 
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
@@ -72,8 +75,10 @@ class _Part(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    part: _Part
-    request: Request | None
+    """A chunk of work, and what is asked for each of its parts."""
+
+    chunk: Chunk[_Part]
+    requests: list[Request | None]
 
 
 class _Row(NamedTuple):
@@ -88,97 +93,158 @@ def embed_regions(settings: EmbedSettings) -> Summary:
     Raises:
         InputError: If a file cannot be read or written.
         CheckpointError: If the model cannot be used.
+        LayerError: If it has no such layer.
     """
-    check_alone("embed")
-    output = settings.output or default_output(settings.regions or settings.fasta)
-    form = table_format(output, settings.format)
-    check_destination(output, overwrite=settings.overwrite)
     if settings.strand_aware and settings.both_strands:
         logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")
-    with Reference.open(settings.fasta) as reference:
-        return _Embedding(settings, reference).run(output, form)
+    return run(Embedding.opened, settings, settings.regions or settings.fasta)
 
 
-class _Embedding:
-    """One run: the regions, the model, and what the settings come to."""
+class Embedding:
+    """`embed` as a job: its units are whole regions, or with `pool="none"` stretches of them.
+
+    Args:
+        settings: Of the run.
+        reference: The genome.
+    """
+
+    command = "embed"
+    doing = "Embedding"
 
     def __init__(self, settings: EmbedSettings, reference: Reference) -> None:
         self.settings = settings
+        self.source = settings.regions or settings.fasta
         self.reference = reference
-        self.regions, self.total, self.extra_columns = self._survey()
+        self._regions, self._extra_columns = self._first_look()
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
-        self.pooling = pooling(settings.pool)
-
-    def run(self, output: str, form: Format) -> Summary:
-        per_base = self.settings.pool == "none"
-        summary = Summary(output, "rows" if per_base else "regions")
-        schema = embedding_schema(
-            self.model.config.hidden_size, per_base=per_base, extra_columns=self.extra_columns
+        layer = layer_named(settings.layer)
+        layer.check(self.model.config.num_layers)
+        self._width = layer.width(self.model.config.hidden_size)
+        self._rounding = Rounding(settings.embedding_dtype)
+        self._per_base = settings.pool == "none"
+        self.unit = "rows" if self._per_base else "regions"
+        self.schema = embedding_schema(
+            self._width,
+            dtype=settings.embedding_dtype,
+            layer=settings.layer,
+            per_base=self._per_base,
+            extra_columns=self._extra_columns,
         )
-        origin = Provenance(
-            self.settings, self.model, self.reference, self.window, is_kept=form is Format.parquet
-        )
-        with (
-            origin,
-            open_table(
-                output,
-                schema,
-                form,
-                overwrite=self.settings.overwrite,
-                metadata=lambda: origin.facts() | self._facts(),
-            ) as table,
-            progress("Embedding", self.total, "regions", quiet=self.settings.quiet) as bar,
-        ):
-            reader = WindowReader(
-                self.model, batch_bp=self.settings.batch_bp, on_batch=lambda bases: bar.advance(0, bases)
-            )
-            chunks = in_chunks(self._parts(origin), self._bytes_in_flight)
-            for chunk, answers in answered(map(self._ask, chunks), reader):
-                rows = self._rows(chunk, answers)
-                table.write(self._columns(rows, schema.names))
-                summary.counts.update(row.status for row in rows)
-                bar.advance(sum(part.is_last for part, _ in chunk))
-        return summary.finish(reader.windows, reader.bases)
+        self._names = NamesSeen(input_name(self.source), self.unit, reference)
 
-    def _survey(self) -> tuple[Iterable[Region], int | None, int]:
-        """The regions, their number where it can be known, and the BED columns to keep.
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: EmbedSettings) -> Iterator[Embedding]:
+        """The job of some settings, with its files open.
 
-        A file is read through once, so that a line that is no region ends the run before the work.
+        Raises:
+            InputError: If a file cannot be read.
+            CheckpointError: If the model cannot be used.
         """
-        source = self.settings.regions
-        if source is None:
-            records = self.reference.lengths.items()
-            return [Region(name, 0, length, None, None, (), 0) for name, length in records], len(records), 0
-        if is_seekable(source):
+        with Reference.open(settings.fasta) as reference:
+            yield cls(settings, reference)
+
+    def options(self) -> Mapping[str, Any]:
+        """What changes its numbers besides the model, the window and the inputs."""
+        settings = self.settings
+        return {
+            "regions of": Path(settings.fasta).name,
+            "--pool": settings.pool,
+            "--strand-aware": settings.strand_aware,
+            "--layer": settings.layer,
+            "--embedding-dtype": settings.embedding_dtype,
+            "--keep-columns": settings.keep_columns,
+        }
+
+    def facts(self) -> Mapping[str, Any]:
+        """What the table's metadata say besides where it comes from."""
+        names = ("pool", "strand_aware", "layer", "embedding_dtype")
+        return {name: getattr(self.settings, name) for name in names}
+
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked."""
+        settings = self.settings
+        return WindowReader(self.model, layer=settings.layer, batch_bp=settings.batch_bp, on_batch=on_batch)
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Embedding]]:
+        """What opens this job in another process."""
+        return partial(Embedding.opened, dataclasses.replace(self.settings, threads=threads, quiet=True))
+
+    def watched(self, rows: pa.Table) -> pa.Table:
+        """Rows of the table on their way out."""
+        for each in rows.column("chrom").value_counts().to_pylist():
+            self._names.add(each["values"], each["counts"])
+        return rows
+
+    def warn(self) -> None:
+        """Say which contigs are not known."""
+        self._names.warn()
+
+    def survey(self, bases: float) -> Iterator[Chunk[Any]]:
+        """All of the work, in chunks, before it is begun.
+
+        Raises:
+            RecordError: If a line is no region.
+        """
+        with unannounced():
+            yield from self._in_chunks(self._again(), bases)
+
+    def chunks(self, bases: float) -> Iterator[Chunk[Any]]:
+        """All of the work, in chunks."""
+        return self._in_chunks(self._regions, bases)
+
+    def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
+        """Do some of the chunks, in their order."""
+        pool = pooling(self.settings.pool)
+        for asked, answers in answered(map(self._ask, chunks), reader):
+            rows = self._rows(asked, answers, pool)
+            contigs = {part.window.contig for part in asked.chunk.items if part.window is not None}
+            yield Done(asked.chunk, as_table(self._columns(rows), self.schema), contigs)
+
+    def _first_look(self) -> tuple[Iterable[Region], int]:
+        """The regions, and how many BED columns are kept."""
+        if self.settings.regions is None or not self.settings.keep_columns:
+            return self._again(), 0
+        if is_seekable(self.source):
             with unannounced():
-                total, widest = _measure(read_regions(source))
-            regions: Iterable[Region] = read_regions(source)
-        else:
-            regions = read_regions(source)
-            first = list(itertools.islice(regions, 1))
-            total, widest = None, len(first[0].extra) if first else 0
-            regions = itertools.chain(first, regions)
-        return regions, total, widest if self.settings.keep_columns else 0
+                widest = max((len(region.extra) for region in self._again()), default=0)
+            return self._again(), widest
+        regions = iter(self._again())
+        first = list(itertools.islice(regions, 1))
+        return itertools.chain(first, regions), len(first[0].extra) if first else 0
 
-    def _facts(self) -> dict[str, Any]:
-        return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
+    def _again(self) -> Iterable[Region]:
+        if self.settings.regions is not None:
+            return read_regions(self.settings.regions)
+        records = self.reference.lengths.items()
+        return (Region(name, 0, length, None, None, (), 0) for name, length in records)
 
-    def _parts(self, origin: Provenance) -> Iterator[_Part]:
-        source = self.settings.regions or self.settings.fasta
-        names = NamesSeen(input_name(source), "regions", self.reference)
-        for region in self.regions:
-            contig = names.find(region.chrom)
+    def _in_chunks(self, regions: Iterable[Region], bases: float) -> Iterator[Chunk[_Part]]:
+        return in_chunks(
+            self._parts(regions), self._load, bases, ends_unit=lambda part: self._per_base or part.is_last
+        )
+
+    def _parts(self, regions: Iterable[Region]) -> Iterator[_Part]:
+        for region in regions:
+            contig = self.reference.find(region.chrom)
             status = self._status(region, contig)
             if contig is None or status is not RegionStatus.ok:
                 yield _Part(region, status)
                 continue
-            origin.reads(contig)
             start, end = self._bases_to_read(region)
             length = self.reference.lengths[contig]
             for window, begin, stop in covering_windows(contig, start, end, self.window, length):
                 yield _Part(region, status, window, begin, stop, stop == end)
-        names.warn()
+
+    def _load(self, part: _Part) -> Load:
+        if part.window is None:
+            return Load(1, 0, 0)
+        positions = part.end - part.start
+        kept = len(part.window) + 4 * positions * (8 + 3 * self._width)
+        strands = 2 if self.settings.both_strands else 1
+        bases = strands * (len(part.window) + positions * len(part.window) / ATTENDED_BASES)
+        return Load(positions if self._per_base else part.is_last, bases, kept)
 
     def _status(self, region: Region, contig: str | None) -> RegionStatus:
         if contig is None:
@@ -196,24 +262,19 @@ class _Embedding:
         middle = (region.start + region.end) // 2
         return middle, middle + 1
 
-    def _bytes_in_flight(self, part: _Part) -> int:
-        if part.window is None:
-            return 0
-        return len(part.window) + 4 * (part.end - part.start) * (8 + 3 * self.model.config.hidden_size)
+    def _ask(self, chunk: Chunk[_Part]) -> tuple[_Asked, list[Request]]:
+        requests = [self._request(part, part.window) if part.window else None for part in chunk.items]
+        return _Asked(chunk, requests), [request for request in requests if request]
 
-    def _ask(self, parts: list[_Part]) -> tuple[list[_Asked], list[Request]]:
-        chunk = [_Asked(part, self._request(part, part.window) if part.window else None) for part in parts]
-        return chunk, [asked.request for asked in chunk if asked.request]
-
-    def _rows(self, chunk: list[_Asked], answers: Mapping[Request, WindowAnswer]) -> list[_Row]:
+    def _rows(self, asked: _Asked, answers: Mapping[Request, WindowAnswer], pool: Pooling) -> list[_Row]:
         """The rows that the parts of a chunk complete, in order."""
         rows: list[_Row] = []
-        for part, request in chunk:
+        for part, request in zip(asked.chunk.items, asked.requests, strict=True):
             if request is None:
                 rows.append(_Row(part.region, part.status, EmbeddedRow(None, 0, None)))
                 continue
             is_base = tokens.is_base(request.ids[request.targets])
-            for embedded in self.pooling.rows(answers[request].hidden, is_base, part.start, part.is_last):
+            for embedded in pool.rows(answers[request].hidden, is_base, part.start, part.is_last):
                 status = RegionStatus.non_acgt if embedded.embedding is None else RegionStatus.ok
                 rows.append(_Row(part.region, status, embedded))
         return rows
@@ -227,7 +288,7 @@ class _Embedding:
             return BOTH_STRANDS
         return REVERSE if self.settings.strand_aware and region.strand == "-" else FORWARD
 
-    def _columns(self, rows: list[_Row], names: list[str]) -> dict[str, list[Any]]:
+    def _columns(self, rows: list[_Row]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {
             "chrom": [row.region.chrom for row in rows],
             "start": [row.region.start for row in rows],
@@ -237,29 +298,20 @@ class _Embedding:
             "pos": [row.embedded.pos for row in rows],
             "n_bases": [row.embedded.n_bases for row in rows],
             "status": [str(row.status) for row in rows],
-            "embedding": [row.embedded.embedding for row in rows],
+            "embedding": [self._rounding(row.embedded.embedding) for row in rows],
         }
-        extra = [self._extra(row.region) for row in rows] if self.extra_columns else []
-        for i in range(self.extra_columns):
+        extra = [self._extra(row.region) for row in rows] if self._extra_columns else []
+        for i in range(self._extra_columns):
             columns[f"bed_{FIRST_BED_COLUMN + i}"] = [values[i] for values in extra]
-        return {name: columns[name] for name in names}
+        return {name: columns[name] for name in self.schema.names}
 
     def _extra(self, region: Region) -> tuple[str | None, ...]:
-        missing = self.extra_columns - len(region.extra)
+        missing = self._extra_columns - len(region.extra)
         if missing < 0:
             raise RecordError(
                 self.settings.regions or "",
                 f"line {region.line}",
-                f"found {len(region.extra)} columns after the third, expected at most {self.extra_columns}: "
+                f"found {len(region.extra)} columns after the third, expected at most {self._extra_columns}: "
                 "from standard input --keep-columns needs the widest line first",
             )
         return region.extra + (None,) * missing
-
-
-def _measure(regions: Iterable[Region]) -> tuple[int, int]:
-    """How many regions there are, and the most columns that one has after the third."""
-    total = widest = 0
-    for region in regions:
-        total += 1
-        widest = max(widest, len(region.extra))
-    return total, widest

@@ -3,8 +3,9 @@
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +21,8 @@ from rich.progress import Progress as Display
 from janusdna_cli.runtime.standard_streams import say, stderr_is_terminal
 
 __all__ = ["Progress", "configure_logging", "download_progress", "format_bases", "format_summary", "progress"]
+
+Table = TypeVar("Table", bound=Any)
 
 _LOGGERS = ("janusdna", "janusdna_cli")
 
@@ -88,6 +91,12 @@ class Progress:
         self._bases += bases
         if self._display is not None:
             self._display.update(self._task, completed=self._rows, state=self._state())
+
+    def passing(self, tables: Iterable[Table]) -> Iterator[Table]:
+        """Tables on their way, each counted as it comes back for the next."""
+        for table in tables:
+            yield table
+            self.advance(table.num_rows)
 
     def _state(self) -> str:
         seconds = time.monotonic() - self._started

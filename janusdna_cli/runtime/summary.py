@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from janusdna_cli.runtime.progress import format_summary
 
 __all__ = ["Summary"]
+
+Table = TypeVar("Table", bound=Any)
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,13 @@ class Summary:
     bases: int = 0
     seconds: float = 0.0
     _started: float = field(default_factory=time.monotonic, repr=False)
+
+    def counted(self, tables: Iterable[Table]) -> Iterator[Table]:
+        """Rows on their way out, counted by their column `status`."""
+        for rows in tables:
+            for each in rows.column("status").value_counts().to_pylist():
+                self.counts[each["values"]] += each["counts"]
+            yield rows
 
     def finish(self, windows: int, bases: int) -> Self:
         """Take the time and what was read, and say it in one line: a warning where no row is ok."""

@@ -4,51 +4,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from janusdna_cli.checks import check, enumerated, one_of, paths, whole
+from janusdna_cli.checks import check, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
-from janusdna_cli.outputs.formats import Format
-from janusdna_cli.reading.settings import ModelSettings
+from janusdna_cli.outputs.formats import TABLE_FORMATS, TableFormat
+from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.variants.scores import SCORES
 
 __all__ = ["ScoreSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings(ModelSettings):
+class ScoreSettings(RunSettings):
     """What `score-variants` does.
 
     Attributes:
         vcf: VCF, VCF.gz or BCF; "-" for standard input.
         fasta: The reference; None for $JANUSDNA_FASTA, else the VCF header's ##reference.
-        output: Where to; None for `<input stem>.janusdna.parquet` here; "-" for standard output.
-        format: None tells it from the output's suffix.
         scores: Names of the `SCORES` to compute where they are defined; None for llr of substitutions
             and delta_pll of the others.
         span: Bases on each side of an allele that delta_pll and the embedding distances read.
         context: "centered": each variant in the middle of its own window; "tiled": windows on a fixed grid,
             each read once for all variants in its middle half.
-        overwrite: Replace an output that exists.
         strict: Make the first allele that cannot be scored an error.
 
     Raises:
         InputError: If a value means nothing.
     """
 
+    formats = TABLE_FORMATS
+
     vcf: str
     fasta: str | None = None
-    output: str | None = None
-    format: Format | None = None
+    format: TableFormat | None = None
     scores: tuple[str, ...] | None = None
     span: int = 128
     context: Context = "centered"
-    overwrite: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        paths(self, "vcf", "fasta", "output")
-        enumerated(self, "format", Format)
+        paths(self, "vcf", "fasta")
         check(self, whole("span", low=1, unit="bases"), one_of("context", choices=CONTEXTS))
         if self.scores is not None:
             self._check_scores()

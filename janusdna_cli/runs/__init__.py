@@ -1,0 +1,1 @@
+"""A run's work in units: shared out, kept as it is done, put together at its end."""

@@ -1,0 +1,187 @@
+"""Parts of a table, as shards of a run leave them: Parquet files that know of which run they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from janusdna_cli.errors import InputError
+from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.parquet import METADATA_KEY, bounded_checksums
+from janusdna_cli.runs.identity import check_same
+from janusdna_cli.runs.rows import NUMBER
+from janusdna_cli.runs.shards import Shard
+
+__all__ = ["Parts", "check_complete", "open_parts", "part_facts"]
+
+
+def part_facts(shard: Shard, rows: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the metadata of a part say besides those of any table.
+
+    Args:
+        shard: Which.
+        rows: Of the whole table.
+        facts: What the run was started with.
+    """
+    return {"part": {"index": shard.index, "count": shard.count, "rows": rows, "source": facts["source"]}}
+
+
+def check_complete(output: str, form: Format, identity: Mapping[str, Any]) -> None:
+    """Whether an output is that of a run.
+
+    Raises:
+        InputError: If not, or if it does not tell.
+    """
+    found = _metadata(Path(output)).get("run") if form is Format.parquet else None
+    fix = "pass --overwrite to replace it"
+    if found is None:
+        raise InputError(f"{output}: exists, and does not say what it was started with; {fix}")
+    check_same(found, identity, place=f"{output}: is complete, and", fix=fix)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts of one table, which is that of one run.
+
+    Attributes:
+        paths: Theirs, in order.
+        metadata: What the whole table's say.
+        schema: Of the whole table.
+        rows: Of the whole table.
+        source: The input whose rows they are.
+    """
+
+    paths: Sequence[Path]
+    metadata: Mapping[str, Any]
+    schema: pa.Schema
+    rows: int
+    source: str
+
+    def sorted_rows(self) -> list[PartRows]:
+        """Rows of the parts, where they lie on the disk."""
+        return [PartRows(path) for path in self.paths if pq.read_metadata(path).num_rows]
+
+
+def open_parts(names: Sequence[str]) -> Parts:
+    """The parts of one table, all of them.
+
+    Args:
+        names: Files, or folders that hold them.
+
+    Raises:
+        InputError: Something else is among them, they are of several runs, one is missing or there twice.
+    """
+    paths = [path for name in names for path in _files(Path(name))]
+    found = {path: _metadata(path) for path in paths}
+    first = paths[0]
+    by_index: dict[int, Path] = {}
+    for path, metadata in found.items():
+        if "part" not in metadata:
+            raise InputError(f"{path}: is no part of a sharded run; pass what --shard wrote")
+        part = metadata["part"]
+        check_same(
+            _of_all(metadata),
+            _of_all(found[first]),
+            place=str(path),
+            fix=f"{first} is of another run: pass parts of one",
+        )
+        if part["index"] in by_index:
+            raise InputError(
+                f"{path}: is part {part['index']}, as is {by_index[part['index']]}; pass one of them"
+            )
+        by_index[part["index"]] = path
+    count = found[first]["part"]["count"]
+    if missing := [index for index in range(1, count + 1) if index not in by_index]:
+        shown = ", ".join(f"{index}/{count}" for index in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise InputError(
+            f"{first.parent}: of {count} parts {len(missing)} are missing: --shard {shown}; run them first"
+        )
+    ordered = [by_index[index] for index in sorted(by_index)]
+    schema = pq.read_schema(first)
+    return Parts(
+        ordered,
+        _whole([found[path] for path in ordered]),
+        schema.remove(schema.get_field_index(NUMBER)).remove_metadata(),
+        found[first]["part"]["rows"],
+        found[first]["part"]["source"],
+    )
+
+
+class PartRows:
+    """Rows of a part, of which few row groups are in memory.
+
+    Args:
+        path: Of at least one row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        metadata = pq.read_metadata(path)
+        self._limits = [_limits(metadata.row_group(i)) for i in range(metadata.num_row_groups)]
+        self.first, self.last = self._limits[0][0], self._limits[-1][1]
+        self._groups: dict[int, pa.Table] = {}
+
+    def between(self, start: int, end: int) -> pa.Table:
+        """Those whose number is in [start, end)."""
+        wanted = [i for i, (first, last) in enumerate(self._limits) if first < end and last >= start]
+        with pq.ParquetFile(self._path) as file:
+            self._groups = {i: self._groups.get(i) or file.read_row_group(i) for i in wanted}
+        if not wanted:
+            return pq.read_schema(self._path).remove_metadata().empty_table()
+        table = pa.concat_tables([self._groups[i] for i in wanted]).replace_schema_metadata()
+        numbers = table.column(NUMBER).to_numpy()
+        first, last = np.searchsorted(numbers, (start, end))
+        return table.slice(first, last - first)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    unfinished = sorted(path.glob("*.parts"))
+    if unfinished:
+        raise InputError(f"{unfinished[0]}: an unfinished run; finish it with --resume, or remove it")
+    if path.suffix == ".parts":
+        raise InputError(f"{path}: an unfinished run; finish it with --resume, which writes its output")
+    found = sorted(path.glob("part-*-of-*.parquet"))
+    if not found:
+        raise InputError(f"{path}: holds no parts (part-1-of-N.parquet, ...); pass what --shard wrote")
+    return found
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """What a Parquet file's say under `janusdna`."""
+    try:
+        kept = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: is no Parquet file, or a damaged one: {error}") from None
+    found: dict[str, Any] = json.loads(kept.get(METADATA_KEY.encode(), b"{}"))
+    return found
+
+
+def _of_all(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What all parts of one run agree on."""
+    return {"--shard of": metadata["part"]["count"], "rows": metadata["part"]["rows"], **metadata["run"]}
+
+
+def _whole(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the metadata of the whole table say."""
+    found = {name: value for name, value in parts[0].items() if name != "part"}
+    digests = [part.get("contig_md5") for part in parts]
+    return found | bounded_checksums(
+        dict(sorted((k, v) for each in digests for k, v in (each or {}).items()))
+    )
+
+
+def _limits(group: Any) -> tuple[int, int]:
+    """The lowest and the highest number of a row group; numbers are its first column."""
+    statistics = group.column(0).statistics
+    return statistics.min, statistics.max
