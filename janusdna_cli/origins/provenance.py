@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["facts_of", "facts_of_rows"]
+__all__ = ["facts_of"]
 
 
 def facts_of(provenance: Mapping[str, Any], differing: frozenset[str] = frozenset()) -> dict[str, str]:
@@ -23,14 +23,8 @@ def facts_of(provenance: Mapping[str, Any], differing: frozenset[str] = frozense
     return facts
 
 
-def facts_of_rows(counts: Mapping[str, int] | None, total: int) -> dict[str, str]:
-    """How many rows, and of which status where they have one."""
-    found = ", ".join(f"{count:,} {status}" for status, count in (counts or {}).items())
-    return {"rows": f"{total:,}" + (f": {found}" if found else "")}
-
-
 def _tell(name: str, value: Any) -> dict[str, str]:
-    return {name.replace("_", " "): _text(value)}
+    return {name.removeprefix("--").replace("_", " "): _text(value)}
 
 
 def _text(value: Any) -> str:
@@ -73,10 +67,24 @@ def _all_contigs(name: str, value: Any) -> dict[str, str]:
     return {"contigs read": f"{_text(value.get('contigs'))}, md5 of all of them {_text(value.get('md5'))}"}
 
 
+def _run(name: str, value: Any) -> dict[str, str]:
+    """Of what the run was started with only the input: the rest is told besides."""
+    source = value.get("input") if isinstance(value, Mapping) else None
+    return {"input": _text(source.get("name"))} if isinstance(source, Mapping) else {}
+
+
+def _part(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return _tell(name, value)
+    return {"part": f"{_text(value.get('index'))} of {_text(value.get('count'))}"}
+
+
 _TELLERS: dict[str, Callable[[str, Any], dict[str, str]]] = {
     "version": _version,
     "command": _command,
     "model": _model,
     "contig_md5": _contigs,
     "contigs_md5": _all_contigs,
+    "run": _run,
+    "part": _part,
 }

@@ -1,11 +1,10 @@
 """Tables in Parquet: a file, or a folder of files that are one table."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,22 +12,13 @@ import pyarrow.parquet as pq
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.streams import open_file
 from janusdna_cli.origins.origin import Origin
-from janusdna_cli.origins.provenance import facts_of, facts_of_rows
+from janusdna_cli.origins.provenance import facts_of
+from janusdna_cli.origins.row_count import STATUS, RowCount
 from janusdna_cli.outputs.parquet import METADATA_KEY
 
 __all__ = ["MAGIC", "origin_of_tables", "parquet_files"]
 
 MAGIC = b"PAR1"
-
-_STATUS = "status"
-
-
-class _Table(NamedTuple):
-    """What one file tells; `counts` is None where it has no statuses."""
-
-    provenance: Mapping[str, Any]
-    rows: int
-    counts: Counter[str] | None
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -66,10 +56,9 @@ def origin_of_tables(name: str, files: Sequence[Path]) -> Origin:
     Raises:
         InputError: One of them cannot be read, or janusdna did not write it.
     """
-    tables = [_read(path) for path in files]
-    first = tables[0].provenance
-    differing = _differing(table.provenance for table in tables)
-    rows, counts = sum(table.rows for table in tables), _sum(tables)
+    rows = RowCount()
+    provenances = [_read(path, rows) for path in files]
+    first, differing = provenances[0], _differing(provenances)
     several = {"files": f"{len(files):,} in Parquet"} if len(files) > 1 else {}
     what = {"file": name, "holds": "a table in Parquet"} | several
     record = {
@@ -79,18 +68,22 @@ def origin_of_tables(name: str, files: Sequence[Path]) -> Origin:
         "files": len(files),
         METADATA_KEY: first,
         "differing": sorted(differing),
-        "rows": rows,
-        "rows_by_status": counts,
+        **rows.record(),
     }
-    return Origin(what | facts_of(first, differing) | facts_of_rows(counts, rows), record)
+    return Origin(what | facts_of(first, differing) | {"rows": rows.told()}, record)
 
 
-def _read(path: Path) -> _Table:
+def _read(path: Path, rows: RowCount) -> Mapping[str, Any]:
+    """What a file says of its origin; its rows are counted."""
     # Arrow opens no path that is not UTF-8.
     with open_file(str(path)) as data, _damage_told(path), pq.ParquetFile(data) as file:
         provenance = _provenance(path, (file.metadata.metadata or {}).get(METADATA_KEY.encode()))
-        counts = _counts(file) if _STATUS in file.schema_arrow.names else None
-        return _Table(provenance, file.metadata.num_rows, counts)
+        if STATUS not in file.schema_arrow.names:
+            rows.total += file.metadata.num_rows
+            return provenance
+        for group in range(file.num_row_groups):
+            rows.add_column(file.read_row_group(group, columns=[STATUS]).column(0))
+        return provenance
 
 
 @contextmanager
@@ -113,23 +106,7 @@ def _provenance(path: Path, found: bytes | None) -> Mapping[str, Any]:
     return value
 
 
-def _counts(file: Any) -> Counter[str]:
-    """Of one column, row group by row group."""
-    counts: Counter[str] = Counter()
-    for group in range(file.num_row_groups):
-        column = file.read_row_group(group, columns=[_STATUS]).column(0)
-        for each in column.value_counts():
-            counts[each["values"].as_py()] += each["counts"].as_py()
-    return counts
-
-
-def _sum(tables: Sequence[_Table]) -> dict[str, int] | None:
-    """Most frequent first; None where no file has statuses."""
-    found = [table.counts for table in tables if table.counts is not None]
-    return dict(sum(found, Counter[str]()).most_common()) if found else None
-
-
-def _differing(provenances: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+def _differing(provenances: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """The names of what they do not all say as the first."""
     first, *others = provenances
     names = {name for each in (first, *others) for name in each}

@@ -16,6 +16,8 @@ import pytest
 from janusdna.config import ModelConfig
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.tables import open_table
+from janusdna_cli.runs import keeper, running
+from janusdna_cli.runs.journal import Journal
 
 METADATA = b"janusdna"
 
@@ -286,10 +288,52 @@ def test_a_run_before_its_first_step(told, run_directory):
     assert found["trained to"] == found["best validation"] == found["best model"] == "none yet"
 
 
-def test_an_unfinished_run(told, tmp_path):
-    folder = tmp_path / "out.parquet.parts"
-    folder.mkdir()
-    (folder / "run.json").write_text('{"command": "score-variants", "window": 1024}')
-    found, record = told(folder)
-    assert (record["kind"], record["run"]["window"]) == ("unfinished_run", 1024)
-    assert found["command"] == "score-variants"
+@pytest.fixture
+def variants(work, bases):
+    """Options of a run over 60 alleles, every third of them symbolic."""
+    contig = bases(400, seed=9)
+    kinds = [("ACGT"["ACGT".index(base) - 1], "<DEL>")[i % 3 == 2] for i, base in enumerate(contig[100:160])]
+    records = [f"c {101 + i} . {contig[100 + i]} {alt}" for i, alt in enumerate(kinds)]
+    return ["score-variants", work.vcf(*records), "-f", work.fasta(c=contig), "-m", work.model, "-w", 32]
+
+
+def test_an_unfinished_run(told, work, variants, monkeypatch):
+    monkeypatch.setattr(running, "_CPU_UNIT", 400)
+    monkeypatch.setattr(keeper, "_SECONDS", 0)
+    add, entries = Journal.add, []
+
+    def cut_off(self, entry, rows):
+        if len(entries) == 2:
+            raise KeyboardInterrupt
+        entries.append(rows)
+        return add(self, entry, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "add", cut_off)
+        assert work.run(*variants, "-o", "out.parquet").exit_code == 130
+    done = Counter(status for rows in entries for status in rows.column("status").to_pylist())
+    assert 0 < done.total() < 60
+    found, record = told("out.parquet.parts")
+    assert (record["kind"], record["rows"], record["rows_by_status"]) == (
+        "unfinished_run",
+        done.total(),
+        done,
+    )
+    assert record["run"] == json.loads(Path("out.parquet.parts/run.json").read_text())
+    assert found["rows done"].startswith(f"{done.total()}: {done['ok']} ok")
+    assert (found["input"], found["window"]) == (variants[1], "32")
+    assert found["model's sha256"] == told(work.model)[1]["sha256"]
+    assert told("out.parquet.parts/run.json")[1] == record
+
+
+def test_parts_of_a_run_are_one_table(told, work, variants, monkeypatch):
+    monkeypatch.setattr(running, "_CPU_UNIT", 400)
+    for shard in ("1/3", "2/3", "3/3"):
+        assert work.run(*variants, "--shard", shard, "-o", "parts/").exit_code == 0
+    found, record = told("parts")
+    assert (record["files"], record["rows"], record["rows_by_status"]) == (3, 60, {"ok": 40, "symbolic": 20})
+    assert record["differing"] == ["part"]  # one command line in this process
+    assert found["part"] == "1 of 3 (the others differ)"
+    assert found["input"] == "variants.vcf"
+    one, rows = told("parts/part-2-of-3.parquet")
+    assert (one["part"], rows["files"]) == ("2 of 3", 1)
