@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.destinations import STDOUT
 
-__all__ = ["TABLE_FORMATS", "Format", "TableFormat", "table_format"]
+__all__ = ["TABLE_FORMATS", "Format", "TableFormat", "is_folder_name", "table_format"]
 
 
 class Format(StrEnum):
@@ -76,9 +76,19 @@ def _named(destination: str, override: Format | None, takes: Collection[Format])
     for suffix, form in _SUFFIXES.items():
         if destination.lower().endswith(suffix) and form in takes:
             return form
+    return Format.parquet_folder if _is_folder(destination) and Format.parquet_folder in takes else None
+
+
+def is_folder_name(destination: str, override: Format | None = None) -> bool:
+    """Whether a destination is a folder: by a slash at its end, or because it has no suffix."""
+    if destination == STDOUT or override not in (None, Format.parquet):
+        return False
+    return destination.endswith(os.sep) or (override is None and _is_folder(destination))
+
+
+def _is_folder(destination: str) -> bool:
     path = Path(destination)
-    is_folder = not path.suffix and (path.is_dir() or not path.exists())
-    return Format.parquet_folder if is_folder and Format.parquet_folder in takes else None
+    return not path.suffix and (path.is_dir() or not path.exists())
 
 
 def _check_h5ad(destination: str) -> None:
