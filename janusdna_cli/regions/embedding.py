@@ -37,7 +37,7 @@ from janusdna_cli.reading.survey import is_seekable, unannounced
 from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.regions.pooling import EmbeddedRow, pooling
 from janusdna_cli.regions.precision import Rounding
-from janusdna_cli.regions.settings import EMBEDDING_FORMATS, EmbedSettings
+from janusdna_cli.regions.settings import FORMATS, EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
 from janusdna_cli.runtime.progress import progress
 from janusdna_cli.runtime.ranks import check_alone
@@ -94,7 +94,7 @@ def embed_regions(settings: EmbedSettings) -> Summary:
     """
     check_alone("embed")
     output = settings.output or default_output(settings.regions or settings.fasta)
-    form = table_format(output, settings.format, takes=(*EMBEDDING_FORMATS, Format.parquet_folder))
+    form = table_format(output, settings.format, formats=(*FORMATS, Format.parquet_folder))
     check_destination(output, overwrite=settings.overwrite, folder=form is Format.parquet_folder)
     if settings.strand_aware and settings.both_strands:
         logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")

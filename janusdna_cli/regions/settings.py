@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from janusdna.layers import FUSED, LAYER_NAMES, is_layer
 from janusdna_cli.checks import Rule, check, enumerated, one_of, paths
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import EMBEDDINGS, Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.regions.pooling import POOLS, Pool
 from janusdna_cli.regions.precision import EMBEDDING_DTYPES, EmbeddingDtype
 
-__all__ = ["EMBEDDING_FORMATS", "EmbedSettings", "EmbeddingFormat"]
+__all__ = ["FORMATS", "EmbedSettings"]
 
-EmbeddingFormat = Literal[Format.parquet, Format.tsv, Format.npz, Format.h5ad]
-EMBEDDING_FORMATS: tuple[EmbeddingFormat, ...] = get_args(EmbeddingFormat)
+# What the table can be written as.
+FORMATS = EMBEDDINGS
 _RULES = (
     Rule(("layer",), is_layer, LAYER_NAMES),
     one_of("embedding_dtype", choices=EMBEDDING_DTYPES),
@@ -32,7 +31,7 @@ class EmbedSettings(ModelSettings):
         regions: BED, plain or gzipped; "-" for standard input; None for every record of the FASTA, whole.
         output: Where to; None for `<regions' or FASTA's stem>.janusdna.parquet` here. A name that ends in a
             slash or has no suffix is a folder: one Parquet file for each contig.
-        format: One of `EMBEDDING_FORMATS`; None tells it from the output's suffix.
+        format: One of `FORMATS`; None tells it from the output's suffix.
         layer: Whose states become embeddings: "fused", "forward:K", "backward:K", or "K" for both streams'
             layer K side by side; see `janusdna.reader.Model.read`.
         embedding_dtype: What embeddings are written as: "float32" or "float16".
@@ -49,7 +48,7 @@ class EmbedSettings(ModelSettings):
     fasta: str
     regions: str | None = None
     output: str | None = None
-    format: EmbeddingFormat | None = None
+    format: Format | None = None
     layer: str = FUSED.name
     embedding_dtype: EmbeddingDtype = "float32"
     pool: Pool = "mean"
@@ -60,5 +59,5 @@ class EmbedSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         paths(self, "fasta", "regions", "output")
-        enumerated(self, "format", EMBEDDING_FORMATS)
+        enumerated(self, "format", FORMATS)
         check(self, *_RULES)

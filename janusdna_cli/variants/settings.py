@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from janusdna_cli.checks import check, enumerated, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
-from janusdna_cli.outputs.formats import TABLE_FORMATS, TableFormat
+from janusdna_cli.outputs.formats import TABLES, Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.variants.scores import SCORES
 
-__all__ = ["ScoreSettings"]
+__all__ = ["FORMATS", "ScoreSettings"]
+
+# What the table can be written as.
+FORMATS = TABLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,7 @@ class ScoreSettings(ModelSettings):
     vcf: str
     fasta: str | None = None
     output: str | None = None
-    format: TableFormat | None = None
+    format: Format | None = None
     scores: tuple[str, ...] | None = None
     span: int = 128
     context: Context = "centered"
@@ -48,7 +51,7 @@ class ScoreSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         paths(self, "vcf", "fasta", "output")
-        enumerated(self, "format", TABLE_FORMATS)
+        enumerated(self, "format", FORMATS)
         check(self, whole("span", low=1, unit="bases"), one_of("context", choices=CONTEXTS))
         if self.scores is not None:
             self._check_scores()
