@@ -52,8 +52,8 @@ def embed(
 ) -> None:
     """Embed every region of a BED: one row each, in the file's order.
 
-    Writes REGIONS.janusdna.parquet in the current folder unless -o names another place: .parquet, .tsv, .tsv.gz,
-    .npz, .h5ad, or FOLDER/ for one Parquet file a contig.
+    Writes REGIONS.janusdna.parquet in the current folder unless -o names another place: .parquet, .tsv,
+    .tsv.gz, .npz, .h5ad, or FOLDER/ for one Parquet file a contig.
 
     Example: janusdna embed genome.fa regions.bed -o emb.parquet
     """
