@@ -54,7 +54,7 @@ class Target:
             _check_seekable(source, f"{processes} processes")
             _make_folder(path)
             return cls(path, Format.parquet, True, is_split=True)
-        form = table_format(path, settings.format, takes=settings.formats)
+        form = table_format(path, settings.format, formats=settings.formats)
         overwrite = settings.overwrite or settings.resume
         check_destination(path, overwrite=overwrite, folder=form is Format.parquet_folder)
         if streamed := _streamed(source, path):

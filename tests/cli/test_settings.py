@@ -30,8 +30,22 @@ SHARED = [
     ("format", "csv"),
     ("output", 3),
 ]
-OF_REGIONS = [("pool", "median"), ("pool", "Max"), ("pool", None), ("regions", 1.5)]
+OF_REGIONS = [
+    ("pool", "median"),
+    ("pool", "Max"),
+    ("pool", None),
+    ("regions", 1.5),
+    ("layer", "last"),
+    ("layer", "forward:"),
+    ("layer", 3),
+    ("layer", None),
+    ("embedding_dtype", "bfloat16"),
+    ("embedding_dtype", None),
+    ("format", "folder of parquet"),
+]
 OF_VARIANTS = [
+    ("format", "npz"),
+    ("format", "h5ad"),
     ("context", "striped"),
     ("span", 0),
     ("span", None),
@@ -64,6 +78,8 @@ def test_values_that_mean_something_are_taken():
     for good in ({}, {"window": 3}, {"window": 2**20}, {"threads": 1}, {"device": "cuda:3"}, {"batch_bp": 1}):
         for made in (EmbedSettings(fasta="g.fa", **good), ScoreSettings(vcf="v.vcf", **good)):
             assert {name: getattr(made, name) for name in good} == good
+    made = EmbedSettings(fasta="g.fa", layer="backward:0", embedding_dtype="float16", format="h5ad")
+    assert (made.layer, made.embedding_dtype, made.format) == ("backward:0", "float16", Format.h5ad)
     made = ScoreSettings(vcf=Path("a") / "v.vcf", output=Path("o.tsv"), format="tsv", scores=["llr"])
     assert (made.vcf, made.output, made.format, made.scores) == ("a/v.vcf", "o.tsv", Format.tsv, ("llr",))
 

@@ -16,7 +16,7 @@ import pytest
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs import parquet, tables
-from janusdna_cli.outputs.formats import TABLE_FORMATS, Format, table_format
+from janusdna_cli.outputs.formats import TABLES, Format, table_format
 from janusdna_cli.outputs.tables import open_table
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.variants.table import VARIANT_SCHEMA
@@ -139,7 +139,7 @@ def long_alleles(lengths):
     return {"ref": refs, "alt": alts, "x": np.arange(len(lengths), dtype=np.float32)}
 
 
-@pytest.mark.parametrize("chosen", TABLE_FORMATS)
+@pytest.mark.parametrize("chosen", TABLES)
 def test_long_alleles_are_copied_a_few_at_a_time(tmp_path, monkeypatch, chosen):
     monkeypatch.setattr(tables, "_PIECE_BYTES", 2**20)
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 4 * 2**20)
@@ -289,7 +289,7 @@ def test_the_old_file_survives_a_failed_overwrite(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize("chosen", TABLE_FORMATS)
+@pytest.mark.parametrize("chosen", TABLES)
 def test_a_full_disk_is_one_line(chosen):
     with (
         pytest.raises(InputError, match=f"/dev/full: cannot be written: {os.strerror(errno.ENOSPC)}"),
@@ -350,7 +350,7 @@ def test_an_incomplete_table_on_stdout_is_not_valid_parquet():
     assert not out.endswith(b"PAR1")
 
 
-@pytest.mark.parametrize("chosen", TABLE_FORMATS)
+@pytest.mark.parametrize("chosen", TABLES)
 def test_a_closed_pipe_is_left_to_the_caller(chosen):
     with script("-", chosen, "1000000", "go") as process:
         process.stdout.read(100)
