@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from janusdna_cli.commands import options
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.regions.pooling import Pool
-from janusdna_cli.regions.settings import EmbedSettings
+from janusdna_cli.regions.settings import FORMATS, EmbedSettings
 
 __all__ = ["embed"]
 
@@ -22,7 +23,9 @@ def embed(
         ),
     ] = EmbedSettings.regions,
     output: options.Output = EmbedSettings.output,
-    format: options.FormatOption = EmbedSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Format | None, options.format_option(FORMATS)
+    ] = EmbedSettings.format,
     pool: Annotated[
         Pool, typer.Option("--pool", help="Over the region's own bases; none writes one row a base.")
     ] = EmbedSettings.pool,

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any
@@ -20,7 +20,6 @@ __all__ = [
     "BatchBp",
     "Device",
     "Dtype",
-    "FormatOption",
     "Kernels",
     "KvDtype",
     "Model",
@@ -31,6 +30,7 @@ __all__ = [
     "Threads",
     "Verbose",
     "Window",
+    "format_option",
     "parse_bases",
     "parse_batch_bp",
     "parse_device",
@@ -94,6 +94,24 @@ def parse_device(text: str) -> str:
     return text
 
 
+def format_option(formats: Collection[Format]) -> Any:
+    """`--format` of a command that can write these."""
+
+    def parse(text: str) -> Format:
+        if text not in formats:
+            raise typer.BadParameter(f"found {text!r}, expected {' or '.join(formats)}")
+        return Format(text)
+
+    return typer.Option(
+        "--format",
+        metavar="|".join(formats),
+        parser=parse,
+        autocompletion=lambda: list(formats),
+        show_default="by suffix",
+        help="Write this format, whatever the suffix.",
+    )
+
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -123,11 +141,6 @@ Rc = Annotated[bool, typer.Option("--rc/--no-rc", help="Average over both strand
 Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
-]
-
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix."),
 ]
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from janusdna_cli.outputs.destinations import Stream
 
-__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "bounded_checksums"]
+__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "as_json", "bounded_checksums"]
 
 METADATA_KEY = "janusdna"
 ROW_GROUP_ROWS = 65_536
@@ -67,7 +67,7 @@ class ParquetSink:
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
         self._write_groups(least=1)
-        self._writer.add_key_value_metadata({METADATA_KEY: _as_json(metadata)})
+        self._writer.add_key_value_metadata({METADATA_KEY: as_json(metadata)})
         self._writer.close()
         self._stream.close()
 
@@ -75,7 +75,6 @@ class ParquetSink:
         """Lets go of it incomplete."""
         # A writer that is collected would still add a footer, and make what is there a valid file.
         self._writer.is_open = False
-        self._stream.close()
 
     def _write_groups(self, least: int | None) -> None:
         """Writes full row groups, and a last one of at least that many rows."""
@@ -93,7 +92,7 @@ def _rows_per_group(table: Any) -> int:
     return int(max(1, min(ROW_GROUP_ROWS, by_bytes)))
 
 
-def _as_json(metadata: Mapping[str, object]) -> bytes:
-    """In UTF-8, also where the name of a file or a folder is not: others read this, too."""
+def as_json(metadata: Mapping[str, object]) -> bytes:
+    """Metadata in UTF-8, also where the name of a file or a folder is not: others read this, too."""
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()

@@ -13,9 +13,12 @@ import pyarrow as pa
 
 from janusdna_cli.outputs.bgzf import Bgzf
 from janusdna_cli.outputs.destinations import STDOUT, StandardOutput, Stream, reported, written_aside
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import Format, is_bgzipped
+from janusdna_cli.outputs.indexes import Index
 from janusdna_cli.outputs.parquet import ParquetSink
+from janusdna_cli.outputs.records import RecordSink
 from janusdna_cli.outputs.tsv import TsvSink
+from janusdna_cli.records.header import RecordHeader
 
 __all__ = ["Columns", "Metadata", "TableWriter", "open_table"]
 
@@ -34,6 +37,7 @@ def open_table(
     *,
     overwrite: bool = False,
     metadata: Metadata | Callable[[], Metadata] | None = None,
+    records: RecordHeader | None = None,
 ) -> Iterator["TableWriter"]:
     """Opens a table for writing; it is complete and in place when the block ends without an exception.
 
@@ -42,25 +46,54 @@ def open_table(
         schema: Names, types and order of the columns.
         form: What to write.
         overwrite: Replace a file that exists.
-        metadata: What Parquet keeps under `janusdna`. A function is called once, after the last row. TSV has
-            no place for it.
+        metadata: What Parquet keeps under `janusdna`. A function is called once: for Parquet after the last
+            row, for VCF and BCF, which tell it in their header, at once. TSV has no place for it.
+        records: For VCF and BCF, the header of the file that the column `record` comes from.
 
     Raises:
         InputError: The destination cannot be written, at the start or (a full disk) later.
     """
     aside = nullcontext() if destination == STDOUT else written_aside(destination, overwrite=overwrite)
-    with aside as path:
+    with aside as path, _opened(path, destination) as stream:
+        index = _index(path, destination, schema, form)
+        told_first = _resolved(metadata) if records is not None else {}
         with reported(destination):
-            sink = _open_sink(path, destination, schema, form)
+            compressed = Bgzf(stream) if is_bgzipped(destination, form) else stream
+            sink = _sink(compressed, schema, form, records, told_first)
         try:
-            yield TableWriter(sink, schema, destination)
-            found = metadata() if callable(metadata) else metadata
+            yield TableWriter(sink, schema, destination, index)
+            told_last = _resolved(metadata) if records is None else {}
             with reported(destination):
-                sink.close(found or {})
+                sink.close(told_last)
         except BaseException:
-            with suppress(OSError):
-                sink.abandon()
+            sink.abandon()
             raise
+        if index is not None and path is not None:
+            index.build(path, destination)
+
+
+@contextmanager
+def _opened(path: Path | None, destination: str) -> Iterator[Stream]:
+    """What takes the bytes; who has written all of them closes it."""
+    with reported(destination):
+        stream: Stream = StandardOutput() if path is None else path.open("wb")
+    try:
+        yield stream
+    except BaseException:
+        with suppress(OSError):
+            stream.close()
+        raise
+
+
+def _resolved(metadata: Metadata | Callable[[], Metadata] | None) -> Metadata:
+    return (metadata() if callable(metadata) else metadata) or {}
+
+
+def _index(path: Path | None, destination: str, schema: Any, form: Format) -> Index | None:
+    """For a file, as it is not for a pipe, of rows that have a place."""
+    is_file = path is not None and path.is_file()
+    has_place = "chrom" in schema.names and bool({"pos", "start"} & set(schema.names))
+    return Index(form, schema) if is_file and has_place and is_bgzipped(destination, form) else None
 
 
 class TableWriter:
@@ -70,9 +103,10 @@ class TableWriter:
         rows: Rows taken so far.
     """
 
-    def __init__(self, sink: "_Sink", schema: Any, destination: str) -> None:
+    def __init__(self, sink: "_Sink", schema: Any, destination: str, index: Index | None) -> None:
         self.rows = 0
         self._sink = sink
+        self._index = index
         self._schema = schema
         self._destination = destination
 
@@ -95,6 +129,8 @@ class TableWriter:
         with reported(self._destination):
             for piece in _pieces(table):
                 self._sink.write(piece)
+                if self._index is not None:
+                    self._index.add(piece)
         self.rows += table.num_rows
 
 
@@ -123,16 +159,20 @@ def _column(values: Any, kind: Any) -> Any:
 
 
 class _Sink(Protocol):
-    """One format: `close` completes the table, `abandon` lets go of it incomplete."""
+    """One format: `close` completes the table and its stream, `abandon` lets go of it incomplete."""
 
     def write(self, table: Any) -> None: ...
     def close(self, metadata: Metadata) -> None: ...
     def abandon(self) -> None: ...
 
 
-def _open_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink:
-    stream: Stream = StandardOutput() if path is None else path.open("wb")
+def _sink(
+    stream: Stream, schema: Any, form: Format, records: RecordHeader | None, metadata: Metadata
+) -> _Sink:
     if form is Format.parquet:
         return ParquetSink(stream, schema)
-    compressed = destination.lower().endswith(".gz")
-    return TsvSink(Bgzf(stream) if compressed else stream, schema)
+    if form is Format.tsv:
+        return TsvSink(stream, schema)
+    if records is None:
+        raise ValueError(f"{form} is made of records, and none were given")
+    return RecordSink(stream, schema, records, metadata, is_bcf=form is Format.bcf)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from janusdna_cli.checks import check, enumerated, one_of, paths
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import TABLES, Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.regions.pooling import POOLS, Pool
 
-__all__ = ["EmbedSettings"]
+__all__ = ["FORMATS", "EmbedSettings"]
+
+# What the table can be written as.
+FORMATS = TABLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,5 +46,5 @@ class EmbedSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         paths(self, "fasta", "regions", "output")
-        enumerated(self, "format", Format)
+        enumerated(self, "format", FORMATS)
         check(self, one_of("pool", choices=POOLS))

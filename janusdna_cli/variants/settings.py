@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from janusdna_cli.checks import check, enumerated, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import VARIANTS, Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.variants.scores import SCORES
 
-__all__ = ["ScoreSettings"]
+__all__ = ["FORMATS", "ScoreSettings"]
+
+# What the table can be written as.
+FORMATS = VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class ScoreSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         paths(self, "vcf", "fasta", "output")
-        enumerated(self, "format", Format)
+        enumerated(self, "format", FORMATS)
         check(self, whole("span", low=1, unit="bases"), one_of("context", choices=CONTEXTS))
         if self.scores is not None:
             self._check_scores()
