@@ -9,7 +9,7 @@ from pathlib import Path
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.destinations import STDOUT
 
-__all__ = ["EMBEDDINGS", "TABLES", "Format", "is_folder_name", "table_format"]
+__all__ = ["EMBEDDINGS", "TABLES", "VARIANTS", "Format", "is_bgzipped", "is_folder_name", "table_format"]
 
 
 class Format(StrEnum):
@@ -18,18 +18,24 @@ class Format(StrEnum):
     parquet = "parquet"
     parquet_folder = "folder of parquet"
     tsv = "tsv"
+    vcf = "vcf"
+    bcf = "bcf"
     npz = "npz"
     h5ad = "h5ad"
 
 
-# What any table can be written as, and what a table of embeddings can.
+# What any table can be written as, what a table of variants can, and what one of embeddings can.
 TABLES = (Format.parquet, Format.tsv)
+VARIANTS = (*TABLES, Format.vcf, Format.bcf)
 EMBEDDINGS = (*TABLES, Format.npz, Format.h5ad)
 
 _SUFFIXES = {
     ".parquet": Format.parquet,
     ".tsv": Format.tsv,
     ".tsv.gz": Format.tsv,
+    ".vcf": Format.vcf,
+    ".vcf.gz": Format.vcf,
+    ".bcf": Format.bcf,
     ".npz": Format.npz,
     ".h5ad": Format.h5ad,
 }
@@ -43,6 +49,12 @@ def table_format(
     stdout_default: Format = Format.tsv,
 ) -> Format:
     """The format to write, by `--format` or else by the destination: its suffix, or that it is a folder.
+
+    Args:
+        destination: A path, or `-` for standard output.
+        override: What was asked for.
+        formats: Those that can be written.
+        stdout_default: What standard output gets.
 
     Args:
         destination: A path, or `-` for standard output.
@@ -78,6 +90,12 @@ def _named(destination: str, override: Format | None, formats: Collection[Format
         if destination.lower().endswith(suffix) and form in formats:
             return form
     return Format.parquet_folder if _is_folder(destination) and Format.parquet_folder in formats else None
+
+
+def is_bgzipped(destination: str, form: Format) -> bool:
+    """Whether what is written there is blocked gzip."""
+    is_text = form in (Format.tsv, Format.vcf)
+    return form is Format.bcf or (is_text and destination.lower().endswith(".gz"))
 
 
 def is_folder_name(destination: str, override: Format | None = None) -> bool:

@@ -197,7 +197,8 @@ class _Kept:
         shard = target.shard
         part = part_facts(shard, sum(survey.rows), folder.read_facts()) if shard else {}
         metadata = self._metadata(folder, contigs) | part
-        write_table(target, self.job.schema, rows, metadata, place=folder.path)
+        with self.job.outgoing(rows, target.form) as table:
+            write_table(target, table, metadata, place=folder.path)
 
     def _metadata(self, folder: RunFolder, contigs: dict[str, str | None]) -> dict[str, Any]:
         job, facts = self.job, folder.read_facts()

@@ -39,7 +39,8 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     """
     summary = Summary(target.path, job.unit)
     total = sum(Survey.of(job.survey(bases)).rows) if is_seekable(job.source) else None
-    is_hashed = target.form is not Format.tsv
+    # What begins with the metadata is written before anything is read.
+    is_hashed = target.form is not Format.tsv and job.header is None
 
     def metadata() -> dict[str, Any]:
         contigs = dict(sorted(checksums.result().items()))
@@ -49,7 +50,12 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     with (
         Checksums(job.reference) as checksums,
         open_table(
-            target.path, job.schema, target.form, overwrite=job.settings.overwrite, metadata=metadata
+            target.path,
+            job.schema,
+            target.form,
+            overwrite=job.settings.overwrite,
+            metadata=metadata,
+            records=job.header,
         ) as table,
         tempfile.TemporaryDirectory() as folder,
         Journal(Path(folder) / "waiting", is_lasting=False) as spilled,

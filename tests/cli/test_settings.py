@@ -84,6 +84,12 @@ def test_values_that_mean_something_are_taken():
     assert (made.vcf, made.output, made.format, made.scores) == ("a/v.vcf", "o.tsv", Format.tsv, ("llr",))
 
 
+def test_formats_are_those_that_a_task_can_write():
+    assert ScoreSettings(vcf="v.vcf", format="bcf").format is Format.bcf
+    with pytest.raises(InputError, match=r"--format: found 'vcf', expected parquet or tsv$"):
+        EmbedSettings(fasta="g.fa", format="vcf")
+
+
 def test_every_setting_of_a_model_is_an_option_of_both_commands():
     from janusdna_cli.commands.options import _OF_MODEL
 
