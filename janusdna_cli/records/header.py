@@ -33,8 +33,8 @@ class RecordHeader:
         name: The file as messages name it.
         lines: Text up to and including the `#CHROM` line, each line with its end.
         magic: The first five bytes of a BCF; empty where the file is text.
-        contigs: Names and lengths (None where nobody knows) that are declared in a BCF made of this text, where
-            `lines` do not.
+        contigs: Names and lengths (None where nobody knows) that are declared in a BCF made of this text,
+            where `lines` do not.
     """
 
     name: str
