@@ -12,18 +12,23 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import made_up
-from janusdna_cli.variants.order import InputOrder
+import numpy as np
+import pyarrow as pa
 from measure import Row, arguments, report, run_child
 
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.vcf import VariantReader
-from janusdna_cli.variants.plan import PlannedAllele, plan_alleles
+from janusdna_cli.runs.journal import Journal
+from janusdna_cli.runs.rows import InOrder, numbered_by
+from janusdna_cli.runs.streaming import spill
+from janusdna_cli.variants.plan import plan_alleles
+from janusdna_cli.variants.tiles import Tiles
 
 _ANSWERED_AT_ONCE = 1024
+_COLUMNS = [f"score_{number}" for number in range(20)]
 
 
 def main() -> None:
@@ -79,24 +84,24 @@ def brought_back(folder: Path, window: int) -> tuple[float, int]:
     with (
         VariantReader.open(str(folder / "variants.vcf")) as records,
         Reference.open(folder / "genome.fa") as reference,
-        InputOrder[PlannedAllele, dict[str, float]]() as order,
+        Journal(folder / "waiting", is_lasting=False) as spilled,
+        Tiles() as tiles,
     ):
-        order.add(tiled(plan_alleles(records, reference, window, context="tiled", vcf="variants.vcf")))
-        for members in order.groups():
+        order = InOrder(lambda rows: spill(spilled, rows))
+        tiles.fill(plan_alleles(records, reference, window, "tiled"))
+        for members in tiles:
             first = first or time.perf_counter()
-            waiting += [(number, {"llr": -1.5}) for number, _ in members]
+            waiting += [number for number, _ in members]
             if len(waiting) >= _ANSWERED_AT_ONCE:
-                order.answer(waiting)
+                done += sum(rows.num_rows for rows in order.add(answers(waiting)))
                 waiting = []
-                done += sum(map(len, order.ready()))
-        order.answer(waiting)
-        return first, done + sum(map(len, order.ready()))
+        return first, done + sum(rows.num_rows for rows in order.add(answers(waiting)))
 
 
-def tiled(planned: Iterator[PlannedAllele]) -> Iterator[tuple[PlannedAllele, tuple[str, int] | None]]:
-    """Each row with its tile."""
-    for row in planned:
-        yield row, (row.window.contig, row.window.start) if row.window else None
+def answers(numbers: list[int]) -> pa.Table:
+    """Rows as wide as those of the table."""
+    values = dict.fromkeys(_COLUMNS, np.full(len(numbers), -1.5, np.float32))
+    return numbered_by(pa.table(values), numbers)
 
 
 if __name__ == "__main__":

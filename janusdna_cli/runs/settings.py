@@ -39,7 +39,7 @@ class RunSettings(ModelSettings):
         super().__post_init__()
         paths(self, "output")
         enumerated(self, "format", Format)
-        if isinstance(self.shard, str):
+        if not isinstance(self.shard, Shard | None):
             object.__setattr__(self, "shard", parse_shard(self.shard))
         if self.overwrite and self.resume:
             raise InputError("--overwrite starts anew and --resume goes on: pass one of them")

@@ -59,7 +59,7 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
         reader = WindowReader(
             job.model, batch_bp=job.settings.batch_bp, on_batch=lambda _, read: bar.advance(0, read)
         )
-        order = InOrder(lambda rows: _spill(spilled, rows))
+        order = InOrder(lambda rows: spill(spilled, rows))
         for done in job.done(job.chunks(bases), reader):
             for contig in done.contigs if is_hashed else ():
                 checksums.start(contig)
@@ -70,7 +70,7 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     return summary.finish(reader.windows, reader.bases)
 
 
-def _spill(journal: Journal, rows: pa.Table) -> Rows:
+def spill(journal: Journal, rows: pa.Table) -> Rows:
     start = journal.add(Entry(()), rows)
     [(_, kept)] = itertools.islice(read_journal(journal.path, start), 1)
     return kept
