@@ -52,7 +52,7 @@ class RunSettings(ModelSettings):
         super().__post_init__()
         paths(self, "output")
         enumerated(self, "format", [form for form in self.formats if form is not Format.parquet_folder])
-        if isinstance(self.shard, str):
+        if not isinstance(self.shard, Shard | None):
             object.__setattr__(self, "shard", parse_shard(self.shard))
         check(self, _WORKERS)
         if self.overwrite and self.resume:

@@ -62,7 +62,7 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
         progress(job.doing, total, job.unit, quiet=job.settings.quiet) as bar,
     ):
         reader = job.reader(lambda windows, bases: bar.advance(0, bases))
-        order = InOrder(lambda rows: _spill(spilled, rows))
+        order = InOrder(lambda rows: spill(spilled, rows))
         for done in job.done(job.chunks(bases), reader):
             for contig in done.contigs if is_hashed else ():
                 checksums.start(contig)
@@ -73,7 +73,7 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     return summary.finish(reader.windows, reader.bases)
 
 
-def _spill(journal: Journal, rows: pa.Table) -> Rows:
+def spill(journal: Journal, rows: pa.Table) -> Rows:
     start = journal.add(Entry(()), rows)
     [(_, kept)] = itertools.islice(read_journal(journal.path, start), 1)
     return kept

@@ -7,8 +7,9 @@ import pytest
 
 from janusdna_cli import EmbedSettings, ScoreSettings
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.tables import Format
-from janusdna_cli.reading.settings import ModelSettings
+from janusdna_cli.outputs.formats import Format
+from janusdna_cli.runs.settings import RunSettings
+from janusdna_cli.runs.shards import Shard
 
 SHARED = [
     ("window", -5),
@@ -29,6 +30,14 @@ SHARED = [
     ("model", 7),
     ("format", "csv"),
     ("output", 3),
+    ("shard", 3),
+    ("shard", "3"),
+    ("shard", "0/3"),
+    ("shard", "4/3"),
+    ("shard", "1/3/5"),
+    ("shard", "-1/3"),
+    ("shard", "a/b"),
+    ("shard", "1/"),
 ]
 OF_REGIONS = [
     ("pool", "median"),
@@ -86,11 +95,38 @@ def test_values_that_mean_something_are_taken():
 
 def test_formats_are_those_that_a_task_can_write():
     assert ScoreSettings(vcf="v.vcf", format="bcf").format is Format.bcf
-    with pytest.raises(InputError, match=r"--format: found 'vcf', expected parquet or tsv$"):
+    with pytest.raises(InputError, match=r"--format: found 'vcf', expected parquet or tsv or npz or h5ad$"):
         EmbedSettings(fasta="g.fa", format="vcf")
 
 
-def test_every_setting_of_a_model_is_an_option_of_both_commands():
-    from janusdna_cli.commands.options import _OF_MODEL
+def test_every_setting_of_a_run_is_an_option_of_both_commands():
+    """Of all but the output and its format, which each command has a place of its own for."""
+    from janusdna_cli.commands.options import _OF_RUN
 
-    assert list(_OF_MODEL) == [field.name for field in dataclasses.fields(ModelSettings)]
+    fields = {field.name for field in dataclasses.fields(RunSettings)}
+    assert sorted(_OF_RUN) == sorted(fields - {"output", "format"})
+
+
+@pytest.mark.parametrize(
+    ("text", "shard"), [("1/1", Shard(1, 1)), ("2/3", Shard(2, 3)), ("10/10", Shard(10, 10))]
+)
+def test_a_shard_is_named_by_its_number_and_how_many_there_are(text, shard):
+    assert EmbedSettings(fasta="g.fa", shard=text).shard == shard
+    assert ScoreSettings(vcf="v.vcf", shard=shard).shard == shard
+    assert str(shard) == text
+
+
+def test_there_is_no_part_beyond_the_last():
+    with pytest.raises(InputError, match=r"^--shard: found '3/2', expected I/N"):
+        Shard(3, 2)
+
+
+def test_parts_are_named_in_their_order():
+    names = [Shard(index, 12).file_name for index in range(1, 13)]
+    assert names == sorted(names)
+    assert (names[0], names[-1]) == ("part-01-of-12.parquet", "part-12-of-12.parquet")
+
+
+def test_nobody_starts_anew_and_goes_on():
+    with pytest.raises(InputError, match="--overwrite starts anew and --resume goes on: pass one of them"):
+        EmbedSettings(fasta="g.fa", overwrite=True, resume=True)
