@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -90,8 +90,13 @@ def paths(settings: Any, *fields: str) -> None:
             raise InputError(f"{option(name)}: found {value!r}, expected a path") from None
 
 
-def enumerated(settings: Any, field: str, members: Sequence[StrEnum]) -> None:
-    """Turn the name of one of some members, in a frozen dataclass, into the member.
+def enumerated(settings: Any, field: str, members: Collection[StrEnum]) -> None:
+    """Turn the name of a member, in a frozen dataclass, into the member.
+
+    Args:
+        settings: The dataclass.
+        field: Of it.
+        members: Of one enumeration, those that are good.
 
     Raises:
         InputError: If there is none of that name.
@@ -99,4 +104,5 @@ def enumerated(settings: Any, field: str, members: Sequence[StrEnum]) -> None:
     check(settings, one_of(field, choices=members))
     value = getattr(settings, field)
     if value is not None:
-        object.__setattr__(settings, field, type(members[0])(value))
+        kind = type(next(iter(members)))
+        object.__setattr__(settings, field, kind(value))

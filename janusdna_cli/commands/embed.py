@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from janusdna_cli.commands import options
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.regions.pooling import Pool
 from janusdna_cli.regions.precision import EmbeddingDtype
-from janusdna_cli.regions.settings import EmbeddingFormat, EmbedSettings
+from janusdna_cli.regions.settings import FORMATS, EmbedSettings
 
 __all__ = ["embed"]
 
@@ -23,7 +24,9 @@ def embed(
         ),
     ] = EmbedSettings.regions,
     output: options.Output = EmbedSettings.output,
-    format: Annotated[EmbeddingFormat | None, options.FORMAT] = EmbedSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Format | None, options.format_option(FORMATS)
+    ] = EmbedSettings.format,
     layer: Annotated[
         str,
         typer.Option(
@@ -48,7 +51,8 @@ def embed(
 ) -> None:
     """Embed every region of a BED: one row each, in the file's order.
 
-    Writes REGIONS.janusdna.parquet in the current folder unless -o names another place.
+    Writes REGIONS.janusdna.parquet in the current folder unless -o names another place: .parquet, .tsv,
+    .tsv.gz, .npz, .h5ad, or FOLDER/ for one Parquet file a contig.
 
     Example: janusdna embed genome.fa regions.bed -o emb.parquet
     """

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any
@@ -11,13 +11,13 @@ import typer
 
 from janusdna.bundled import BUNDLED
 from janusdna_cli.errors import InputError
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading import settings
 from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = [
-    "FORMAT",
     "BatchBp",
     "Device",
     "Dtype",
@@ -34,6 +34,7 @@ __all__ = [
     "Verbose",
     "Window",
     "Workers",
+    "format_option",
     "parse_bases",
     "parse_batch_bp",
     "parse_device",
@@ -112,6 +113,24 @@ def parse_device(text: str) -> str:
     return text
 
 
+def format_option(formats: Collection[Format]) -> Any:
+    """`--format` of a command that can write these."""
+
+    def parse(text: str) -> Format:
+        if text not in formats:
+            raise typer.BadParameter(f"found {text!r}, expected {' or '.join(formats)}")
+        return Format(text)
+
+    return typer.Option(
+        "--format",
+        metavar="|".join(formats),
+        parser=parse,
+        autocompletion=lambda: list(formats),
+        show_default="by suffix",
+        help="Write this format, whatever the suffix.",
+    )
+
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -142,9 +161,6 @@ Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
 ]
-
-# Of which formats, each command says.
-FORMAT = typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix.")
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.genome.streams import InputStream, excerpt, open_file
+from janusdna_cli.genome.streams import BYTE_ORDER_MARK, InputStream, excerpt, open_file
 from janusdna_cli.origins import tables
+from janusdna_cli.origins.annotated import origin_of_annotated
 from janusdna_cli.origins.models import origin_of_model
 from janusdna_cli.origins.origin import Origin
 from janusdna_cli.origins.pretraining_runs import holds_pretraining_run, origin_of_pretraining_run
 from janusdna_cli.origins.unfinished_runs import holds_unfinished_run, origin_of_unfinished_run
+from janusdna_cli.records.bcf import MAGIC
 
 __all__ = ["origin_of"]
 
@@ -17,6 +19,7 @@ _OF_FOLDERS = ("config.json", "metrics.jsonl", "model.safetensors", "run.json")
 _OF_MODELS = ("config.json", "last.ckpt")
 # A checkpoint is a zip archive, or in old ones a bare pickle.
 _CHECKPOINTS = (b"PK\x03\x04", b"\x80")
+_RECORDS = (MAGIC, b"##fileformat=VCF", BYTE_ORDER_MARK + b"##fileformat=VCF")
 _HEAD = 16
 _LINE = 4096
 # How the tables of variants and of regions begin, those of a part of the work as well.
@@ -70,6 +73,8 @@ def _origin_of_file(path: str) -> Origin:
         return origin_of_model(path)
     with InputStream(path) as stream:
         start = stream.peek(_LINE)
+        if start.startswith(_RECORDS):
+            return origin_of_annotated(path, stream)
         if start.startswith(_TSV):
             raise InputError(
                 f"{stream.name}: is TSV, which has no place for what made it; where that matters, write "

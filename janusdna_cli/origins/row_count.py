@@ -1,6 +1,7 @@
 """How many rows there are, and of which status."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = ["STATUS", "RowCount"]
@@ -25,6 +26,11 @@ class RowCount:
         for found in statuses.value_counts():
             self.statuses[found["values"].as_py()] += found["counts"].as_py()
         self.total += len(statuses)
+
+    def add(self, statuses: Iterable[str]) -> None:
+        """Rows, by their statuses."""
+        self.statuses.update(statuses)
+        self.total = self.statuses.total()
 
     def told(self) -> str:
         """For a person."""

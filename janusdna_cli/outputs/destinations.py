@@ -13,9 +13,20 @@ from typing import Any, Protocol
 
 from janusdna_cli.errors import InputError, ReaderGoneError
 
-__all__ = ["STDOUT", "StandardOutput", "Stream", "check_destination", "is_file", "reported", "written_aside"]
+__all__ = [
+    "INDEX_SUFFIXES",
+    "STDOUT",
+    "StandardOutput",
+    "Stream",
+    "check_destination",
+    "is_file",
+    "reported",
+    "written_aside",
+]
 
 STDOUT = "-"
+# What is added to the name of a file for that of its index.
+INDEX_SUFFIXES = (".tbi", ".csi")
 
 _STDOUT_NAMES = (STDOUT, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _LONGEST_NAME = 255  # bytes, where the file system does not say
@@ -62,6 +73,8 @@ def check_destination(destination: str, *, overwrite: bool, folder: bool = False
             raise InputError(f"{destination}: is a folder, expected the name of a file to write")
         if target.exists() and not overwrite:
             raise InputError(f"{destination}: exists; pass --overwrite to replace it")
+        if not overwrite:
+            _check_no_index(target, destination)
     around = target.resolve().parent
     if not around.is_dir():
         raise InputError(f"{destination}: the folder {around} does not exist; create it first")
@@ -83,6 +96,12 @@ def _check_folder(destination: str) -> None:
         )
 
 
+def _check_no_index(target: Path, destination: str) -> None:
+    for index in _indexes(target):
+        problem = "is there and would not fit it; remove it, or pass --overwrite"
+        raise InputError(f"{destination}: an index of that name, {index.name}, {problem}")
+
+
 @contextmanager
 def written_aside(
     destination: str, *, overwrite: bool, folder: bool = False, place: Path | None = None
@@ -90,7 +109,8 @@ def written_aside(
     """A path to write, which becomes the destination on a clean exit and disappears on any other.
 
     A pipe or a device (`/dev/stdout`, a shell's `>(command)`) cannot be renamed to: it is written directly.
-    What is finished and cannot get its name is kept under another, which the error tells.
+    What is finished and cannot get its name is kept under another, which the error tells. An index that lies
+    beside the path at the end, named as it with one of `INDEX_SUFFIXES`, goes with it.
 
     Args:
         destination: A path.
@@ -115,17 +135,22 @@ def written_aside(
         yield aside
         with reported(destination):
             try:
+                if overwrite:  # a file without an index is good, one beside a strange index is not
+                    _remove(*_indexes(target), *_indexes(Path(destination)))
                 publish = _publish_folder if folder else _publish
                 publish(aside, target, overwrite=overwrite)
             except OSError as error:
                 kept = aside.rename(_beside(target, before=f"{token}."))
                 found = f"{destination}: {_why_not(error)}"
                 raise InputError(f"{found}; what was to be written is {kept}") from error
+        for index in _indexes(aside):
+            with suppress(OSError):
+                index.replace(target.with_name(target.name + index.suffix))
     finally:
         if folder:
             shutil.rmtree(aside, ignore_errors=True)
         else:
-            aside.unlink(missing_ok=True)
+            _remove(aside, *_indexes(aside))
 
 
 def _publish(finished: Path, target: Path, *, overwrite: bool) -> None:
@@ -176,6 +201,25 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _indexes(path: Path) -> list[Path]:
+    """What lies beside a file as its index."""
+    possible = (path.with_name(path.name + suffix) for suffix in INDEX_SUFFIXES)
+    return [index for index in possible if _is_there(index)]
+
+
+def _is_there(path: Path) -> bool:
+    """Also of a name that is too long for a file."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
 def _why_not(error: OSError) -> str:
     if isinstance(error, FileExistsError):
         return "something else made it meanwhile, and it is left as it is"
@@ -183,8 +227,9 @@ def _why_not(error: OSError) -> str:
 
 
 def _beside(target: Path, *, before: str, after: str = "") -> Path:
-    """A name that comes of the target's; where the sum is longer than a name may be, less of it."""
-    name, room = target.name, _longest_name(target.parent) - len(before + after)
+    """A name that comes of the target's; of one too long, also with an index's suffix, a part."""
+    room = _longest_name(target.parent) - len(before + after + INDEX_SUFFIXES[0])
+    name = target.name
     while len(os.fsencode(name)) > room:
         name = name[1:]  # what a file is says its suffix
     return target.with_name(before + name + after)

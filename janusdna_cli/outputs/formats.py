@@ -5,12 +5,11 @@ from collections.abc import Collection
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.destinations import STDOUT
 
-__all__ = ["TABLE_FORMATS", "Format", "TableFormat", "table_format"]
+__all__ = ["EMBEDDINGS", "TABLES", "VARIANTS", "Format", "is_bgzipped", "is_folder_name", "table_format"]
 
 
 class Format(StrEnum):
@@ -19,16 +18,24 @@ class Format(StrEnum):
     parquet = "parquet"
     parquet_folder = "folder of parquet"
     tsv = "tsv"
+    vcf = "vcf"
+    bcf = "bcf"
     npz = "npz"
     h5ad = "h5ad"
 
 
-TableFormat = Literal[Format.parquet, Format.tsv]
-TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
+# What any table can be written as, what a table of variants can, and what one of embeddings can.
+TABLES = (Format.parquet, Format.tsv)
+VARIANTS = (*TABLES, Format.vcf, Format.bcf)
+EMBEDDINGS = (*TABLES, Format.npz, Format.h5ad)
+
 _SUFFIXES = {
     ".parquet": Format.parquet,
     ".tsv": Format.tsv,
     ".tsv.gz": Format.tsv,
+    ".vcf": Format.vcf,
+    ".vcf.gz": Format.vcf,
+    ".bcf": Format.bcf,
     ".npz": Format.npz,
     ".h5ad": Format.h5ad,
 }
@@ -38,47 +45,69 @@ def table_format(
     destination: str,
     override: Format | None = None,
     *,
-    takes: Collection[Format] = TABLE_FORMATS,
+    formats: Collection[Format] = TABLES,
     stdout_default: Format = Format.tsv,
 ) -> Format:
     """The format to write, by `--format` or else by the destination: its suffix, or that it is a folder.
 
     Args:
         destination: A path, or `-` for standard output.
-        override: What `--format` says.
-        takes: What the task can write.
-        stdout_default: For standard output.
+        override: What was asked for.
+        formats: Those that can be written.
+        stdout_default: What standard output gets.
+
+    Args:
+        destination: A path, or `-` for standard output.
+        override: What was asked for.
+        formats: Those that can be written.
+        stdout_default: What standard output gets.
 
     Raises:
         InputError: The destination names no format of the task, or one that cannot be written here.
     """
-    form = _named(destination, override, takes) or (stdout_default if destination == STDOUT else None)
+    form = _named(destination, override, formats) or (stdout_default if destination == STDOUT else None)
     if form is None:
-        known = ", ".join(suffix for suffix, form in _SUFFIXES.items() if form in takes)
-        choices = "|".join(form for form in takes if form is not Format.parquet_folder)
+        known = ", ".join(suffix for suffix, form in _SUFFIXES.items() if form in formats)
+        choices = "|".join(form for form in formats if form is not Format.parquet_folder)
         raise InputError(
-            f"{destination}: the suffix {Path(destination).suffix or '(none)'} names no table format; "
-            f"use one of {known}, or pass --format {choices}"
+            f"{destination}: the suffix {Path(destination).suffix or '(none)'} names no format of this "
+            f"table; use one of {known}, or pass --format {choices}"
         )
     if form is Format.h5ad:
         _check_h5ad(destination)
     return form
 
 
-def _named(destination: str, override: Format | None, takes: Collection[Format]) -> Format | None:
+def _named(destination: str, override: Format | None, formats: Collection[Format]) -> Format | None:
     if destination.endswith(os.sep):
-        if Format.parquet_folder not in takes or override not in (None, Format.parquet):
+        if Format.parquet_folder not in formats or override not in (None, Format.parquet):
             form = override or "the table"
             raise InputError(f"{destination}: is a folder, expected the name of a file to write {form} to")
         return Format.parquet_folder
     if override is not None or destination == STDOUT:
         return override
     for suffix, form in _SUFFIXES.items():
-        if destination.lower().endswith(suffix) and form in takes:
+        if destination.lower().endswith(suffix) and form in formats:
             return form
+    return Format.parquet_folder if _is_folder(destination) and Format.parquet_folder in formats else None
+
+
+def is_bgzipped(destination: str, form: Format) -> bool:
+    """Whether what is written there is blocked gzip."""
+    is_text = form in (Format.tsv, Format.vcf)
+    return form is Format.bcf or (is_text and destination.lower().endswith(".gz"))
+
+
+def is_folder_name(destination: str, override: Format | None = None) -> bool:
+    """Whether a destination is a folder: by a slash at its end, or because it has no suffix."""
+    if destination == STDOUT or override not in (None, Format.parquet):
+        return False
+    return destination.endswith(os.sep) or (override is None and _is_folder(destination))
+
+
+def _is_folder(destination: str) -> bool:
     path = Path(destination)
-    is_folder = not path.suffix and (path.is_dir() or not path.exists())
-    return Format.parquet_folder if is_folder and Format.parquet_folder in takes else None
+    return not path.suffix and (path.is_dir() or not path.exists())
 
 
 def _check_h5ad(destination: str) -> None:

@@ -1,5 +1,6 @@
 """A table in memory, for formats that are written at once: its embeddings as a matrix, its other columns."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +36,8 @@ class Gathered:
         self._kind = schema.field(EMBEDDING).type
         self.schema = schema
         self._destination = destination
-        self._tables: list[Any] = []
+        self._embeddings: deque[Any] = deque()
+        self._others: list[Any] = []
         self.rows = 0
         self.columns = [name for name in schema.names if name != EMBEDDING]
         self.widths = {name: 1 for name in self.columns if pa.types.is_string(schema.field(name).type)}
@@ -57,7 +59,8 @@ class Gathered:
         Raises:
             InputError: They are too many for memory.
         """
-        self._tables.append(table)
+        self._embeddings.append(table[EMBEDDING].combine_chunks())
+        self._others.append(table.drop_columns(EMBEDDING))
         self.rows += table.num_rows
         for name in self.widths:
             longest = pc.max(pc.utf8_length(table[name])).as_py()
@@ -70,9 +73,9 @@ class Gathered:
             )
 
     def embeddings(self) -> Iterator[npt.NDArray[Any]]:
-        """Some rows after another, (rows, d); NaN where there is none."""
-        for table in self._tables:
-            column = table[EMBEDDING].combine_chunks()
+        """Some rows after another, (rows, d), once: each is let go of; NaN where there is none."""
+        while self._embeddings:
+            column = self._embeddings.popleft()
             found = np.full((len(column), self._kind.list_size), np.nan, self.dtype)
             found[column.is_valid().to_numpy(zero_copy_only=False)] = (
                 column.flatten().to_numpy().reshape(-1, self._kind.list_size)
@@ -82,7 +85,7 @@ class Gathered:
     def column(self, name: str) -> Any:
         """One of the others, whole, as Arrow's array."""
         return pa.chunked_array(
-            [table[name].combine_chunks() for table in self._tables], self.schema.field(name).type
+            [table[name].combine_chunks() for table in self._others], self.schema.field(name).type
         ).combine_chunks()
 
     def _bytes(self) -> int:

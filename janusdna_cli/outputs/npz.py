@@ -35,8 +35,10 @@ class NpzSink:
         with zipfile.ZipFile(self._stream, "w") as archive:  # type: ignore[call-overload]
             _add(archive, EMBEDDING, gathered.embeddings(), gathered.shape, gathered.dtype)
             for name in gathered.columns:
-                _add_whole(archive, name, _as_array(gathered, name))
-            _add_whole(archive, METADATA_KEY, np.array(as_json(metadata).decode()))
+                array = _as_array(gathered, name)
+                _add(archive, name, [array], array.shape, array.dtype)
+            origin = np.array(as_json(metadata).decode())
+            _add(archive, METADATA_KEY, [origin], origin.shape, origin.dtype)
         self._stream.close()
 
     def abandon(self) -> None:
@@ -52,21 +54,15 @@ def _as_array(gathered: Gathered, name: str) -> npt.NDArray[Any]:
     return np.array(column.fill_null("").to_pylist(), f"<U{gathered.widths[name]}")
 
 
-def _add_whole(archive: zipfile.ZipFile, name: str, array: npt.NDArray[Any]) -> None:
-    _add(archive, name, [array], array.shape, array.dtype, zipfile.ZIP_DEFLATED)
-
-
 def _add(
     archive: zipfile.ZipFile,
     name: str,
     parts: Iterable[npt.NDArray[Any]],
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    compression: int = zipfile.ZIP_STORED,
 ) -> None:
     """An array in parts, one after another along its first axis."""
-    entry = zipfile.ZipInfo(f"{name}.npy")
-    entry.compress_type = compression
+    entry = zipfile.ZipInfo(f"{name}.npy")  # without a time: the same bytes at each run
     facts = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with archive.open(entry, "w", force_zip64=True) as file:
         npy.write_array_header_2_0(file, facts)

@@ -92,7 +92,6 @@ class ParquetSink:
         """Lets go of it incomplete."""
         # A writer that is collected would still add a footer, and make what is there a valid file.
         self._writer.is_open = False
-        self._stream.close()
 
     def flush(self) -> None:
         """Writes the rows that wait, be they few."""

@@ -34,7 +34,6 @@ class TsvSink:
 
     def abandon(self) -> None:
         """Lets go of it incomplete."""
-        self._stream.close()
 
 
 def _lines(table: Any) -> memoryview:

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window, covering_windows
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.tables import as_table
 from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.chunks import ATTENDED_BASES, Chunk, Load, answered, encode_window, in_chunks
@@ -40,8 +41,10 @@ from janusdna_cli.regions.pooling import EmbeddedRow, Pooling, pooling
 from janusdna_cli.regions.precision import Rounding
 from janusdna_cli.regions.settings import EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
+from janusdna_cli.runs.finishing import Outgoing
 from janusdna_cli.runs.job import Done
 from janusdna_cli.runs.running import run
+from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.summary import Summary
 
 __all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
@@ -110,6 +113,7 @@ class Embedding:
 
     command = "embed"
     doing = "Embedding"
+    header = None
 
     def __init__(self, settings: EmbedSettings, reference: Reference) -> None:
         self.settings = settings
@@ -135,8 +139,12 @@ class Embedding:
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: EmbedSettings) -> Iterator[Embedding]:
+    def opened(cls, settings: EmbedSettings, target: Target | None = None) -> Iterator[Embedding]:
         """The job of some settings, with its files open.
+
+        Args:
+            settings: Of the run.
+            target: Where its table goes: all formats take the same rows.
 
         Raises:
             InputError: If a file cannot be read.
@@ -170,6 +178,10 @@ class Embedding:
     def again(self, threads: int) -> Callable[[], AbstractContextManager[Embedding]]:
         """What opens this job in another process."""
         return partial(Embedding.opened, dataclasses.replace(self.settings, threads=threads, quiet=True))
+
+    def outgoing(self, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
+        """The table, which is the same in all formats."""
+        return nullcontext(Outgoing(self.schema, rows))
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from janusdna.layers import FUSED, LAYER_NAMES, is_layer
 from janusdna_cli.checks import Rule, check, one_of, paths
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import EMBEDDINGS, Format
 from janusdna_cli.regions.pooling import POOLS, Pool
 from janusdna_cli.regions.precision import EMBEDDING_DTYPES, EmbeddingDtype
 from janusdna_cli.runs.settings import RunSettings
 
-__all__ = ["EMBEDDING_FORMATS", "EmbedSettings", "EmbeddingFormat"]
+__all__ = ["FORMATS", "EmbedSettings"]
 
-EmbeddingFormat = Literal[Format.parquet, Format.tsv, Format.npz, Format.h5ad]
-EMBEDDING_FORMATS: tuple[EmbeddingFormat, ...] = get_args(EmbeddingFormat)
+# What the table can be written as.
+FORMATS = EMBEDDINGS
 _RULES = (
     Rule(("layer",), is_layer, LAYER_NAMES),
     one_of("embedding_dtype", choices=EMBEDDING_DTYPES),
@@ -42,11 +41,10 @@ class EmbedSettings(RunSettings):
         InputError: If a value means nothing.
     """
 
-    formats = (*EMBEDDING_FORMATS, Format.parquet_folder)
+    formats = (*FORMATS, Format.parquet_folder)
 
     fasta: str
     regions: str | None = None
-    format: EmbeddingFormat | None = None
     layer: str = FUSED.name
     embedding_dtype: EmbeddingDtype = "float32"
     pool: Pool = "mean"

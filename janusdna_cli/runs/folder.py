@@ -35,14 +35,10 @@ class RunFolder:
 
     Args:
         path: Where it lies.
-
-    Attributes:
-        facts: What the run was started with, under "identity", and the command line that did.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.facts: dict[str, Any] = {}
 
     @classmethod
     def beside(cls, output: str) -> Self:
@@ -80,9 +76,8 @@ class RunFolder:
         with lock:
             self._take(lock)
             if resume and (self.path / _FACTS).exists():
-                self.facts = read_json(self.path / _FACTS)
                 check_same(
-                    self.facts["identity"], facts["identity"], place=str(self.path),
+                    self.read_facts()["identity"], facts["identity"], place=str(self.path),
                     fix="pass the same again, or --overwrite to start anew",
                 )  # fmt: skip
             else:
@@ -94,6 +89,10 @@ class RunFolder:
                 raise
             with reported(str(self.path)):
                 shutil.rmtree(self.path)
+
+    def read_facts(self) -> dict[str, Any]:
+        """What the run was started with, under "identity", and the command line that did."""
+        return read_json(self.path / _FACTS)
 
     def journal(self) -> Journal:
         """A new journal for this process."""
@@ -114,7 +113,6 @@ class RunFolder:
 
     def _begin(self, facts: Mapping[str, Any]) -> None:
         """Forget what an earlier run did; `run.json` is there whole, or not at all."""
-        self.facts = dict(facts)
         with reported(str(self.path)):
             for path in self.path.iterdir():
                 if path.name != _LOCK:

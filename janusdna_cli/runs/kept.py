@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 
 import janusdna
@@ -20,6 +22,7 @@ from janusdna_cli.runs.identity import check_same, digest_of_lengths, file_ident
 from janusdna_cli.runs.job import Job
 from janusdna_cli.runs.parts import check_complete, part_facts
 from janusdna_cli.runs.rows import in_order
+from janusdna_cli.runs.shards import Shard
 from janusdna_cli.runs.target import Target
 from janusdna_cli.runs.units import Survey
 from janusdna_cli.runs.work import Advance, work
@@ -75,8 +78,11 @@ class _Kept:
             if shard := self.target.shard:
                 mine = survey.share(mine, shard.index - 1, shard.count)
             self._work(folder, survey, mine)
-            if self.ranks.is_first:
-                self._write(folder, survey)
+            if self.target.is_split:
+                self._write_split(folder, survey)
+            elif self.ranks.is_first:
+                rows = self._rows(folder, 0, sum(survey.rows))
+                self._write(folder, survey, self.target, self._noted(rows))
         if not self.ranks.is_first:
             return self.summary
         self.job.warn()
@@ -166,22 +172,36 @@ class _Kept:
         check_same({"md5 of": before}, {"md5 of": now}, place=str(folder.path), fix=_SAME_AGAIN)
         return done
 
-    def _write(self, folder: RunFolder, survey: Survey) -> None:
+    def _write_split(self, folder: RunFolder, survey: Survey) -> None:
+        """Give a part of the table its name, as each process does."""
+        rank, count, total = self.ranks.rank, self.ranks.count, sum(survey.rows)
+        start, end = rank * total // count, (rank + 1) * total // count
+        target = self.target.part(Shard(rank + 1, count))
+        self._write(folder, survey, target, self._rows(folder, start, end))
+        if self.ranks.is_first:
+            deque(self._noted(self._rows(folder, 0, total)), maxlen=0)
+        self.ranks.meet()
+
+    def _rows(self, folder: RunFolder, start: int, end: int) -> Iterator[pa.Table]:
+        """Rows [start, end) of the table, or those of them that are a shard's, with their numbers."""
+        parts = [rows for _, rows in folder.entries()]
+        return in_order(parts, start, end, is_whole=self.target.shard is None)
+
+    def _noted(self, rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Rows on their way out, for what is said at the end of the run."""
+        return self.summary.counted(map(self.job.watched, rows))
+
+    def _write(self, folder: RunFolder, survey: Survey, target: Target, rows: Iterable[pa.Table]) -> None:
         """Give the output its name."""
-        entries = list(folder.entries())
-        contigs = {name: md5 for entry, _ in entries for name, md5 in entry.contigs.items()}
-        shard, total = self.target.shard, sum(survey.rows)
-        blocks = in_order([rows for _, rows in entries], 0, total, is_whole=shard is None)
-        write_table(
-            self.target,
-            self.job.schema,
-            self.summary.counted(map(self.job.watched, blocks)),
-            self._metadata(folder, contigs) | (part_facts(shard, total, folder.facts) if shard else {}),
-            place=folder.path,
-        )
+        contigs = {name: md5 for entry, _ in folder.entries() for name, md5 in entry.contigs.items()}
+        shard = target.shard
+        part = part_facts(shard, sum(survey.rows), folder.read_facts()) if shard else {}
+        metadata = self._metadata(folder, contigs) | part
+        with self.job.outgoing(rows, target.form) as table:
+            write_table(target, table, metadata, place=folder.path)
 
     def _metadata(self, folder: RunFolder, contigs: dict[str, str | None]) -> dict[str, Any]:
-        job, facts = self.job, folder.facts
+        job, facts = self.job, folder.read_facts()
         found = origin(
             job.settings, job.model, job.reference, job.window,
             command=facts["command"], contigs=dict(sorted(contigs.items())),

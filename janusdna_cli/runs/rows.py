@@ -123,7 +123,7 @@ class InOrder:
 
     def add(self, rows: pa.Table) -> Iterator[pa.Table]:
         """Take some rows with their numbers, and give all that wait for nothing any more."""
-        if not rows.num_rows:
+        if not rows.num_rows:  # of a region that is longer than a chunk
             return
         numbers = rows.column(NUMBER).to_numpy()
         self._note(numbers)

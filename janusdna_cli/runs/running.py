@@ -24,12 +24,12 @@ Settings = TypeVar("Settings", bound=RunSettings)
 
 
 def run(
-    open_job: Callable[[Settings], AbstractContextManager[Job]], settings: Settings, source: str
+    open_job: Callable[[Settings, Target], AbstractContextManager[Job]], settings: Settings, source: str
 ) -> Summary:
     """Do all of a job, or its shard, and write the table.
 
     Args:
-        open_job: Makes the job of settings.
+        open_job: Makes the job of settings and of where its table goes.
         settings: Of the run.
         source: The input whose rows the table has; "-" for standard input.
 
@@ -41,7 +41,7 @@ def run(
         if ranks.count > 1:
             settings = dataclasses.replace(settings, device=str(ranks.device))
         target = Target.of(settings, source, ranks.count)
-        with open_job(settings) as job:
+        with open_job(settings, target) as job:
             bases = max(_unit(job), settings.batch_bp or 0)
             return run_kept(job, target, bases, ranks) if target.is_kept else run_streamed(job, target, bases)
 

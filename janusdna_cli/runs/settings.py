@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from janusdna_cli.checks import Rule, check, enumerated, paths
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.formats import TABLE_FORMATS, Format
+from janusdna_cli.outputs.formats import TABLES, Format
 from janusdna_cli.reading.settings import ModelSettings
 from janusdna_cli.runs.shards import Shard, parse_shard
 
@@ -39,7 +39,7 @@ class RunSettings(ModelSettings):
         InputError: If a value means nothing.
     """
 
-    formats: ClassVar[Sequence[Format]] = TABLE_FORMATS
+    formats: ClassVar[Sequence[Format]] = TABLES
 
     output: str | None = None
     format: Format | None = None
@@ -52,7 +52,7 @@ class RunSettings(ModelSettings):
         super().__post_init__()
         paths(self, "output")
         enumerated(self, "format", [form for form in self.formats if form is not Format.parquet_folder])
-        if isinstance(self.shard, str):
+        if not isinstance(self.shard, Shard | None):
             object.__setattr__(self, "shard", parse_shard(self.shard))
         check(self, _WORKERS)
         if self.overwrite and self.resume:

@@ -16,10 +16,17 @@ class Shard:
     Attributes:
         index: Which, from 1.
         count: Of how many.
+
+    Raises:
+        InputError: If there is no such part.
     """
 
     index: int
     count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise _refused(str(self))
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
@@ -30,13 +37,17 @@ class Shard:
         return f"part-{self.index:0{len(str(self.count))}}-of-{self.count}.parquet"
 
 
-def parse_shard(text: str) -> Shard:
+def parse_shard(text: object) -> Shard:
     """A shard from `2/3`.
 
     Raises:
         InputError: If it is none.
     """
-    index, slash, count = text.partition("/")
-    if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
-        return Shard(int(index), int(count))
-    raise InputError(f"found {text!r}, expected I/N, such as 2/3 for the second of three parts")
+    index, slash, count = text.partition("/") if isinstance(text, str) else ("", "", "")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise _refused(text)
+    return Shard(int(index), int(count))
+
+
+def _refused(found: object) -> InputError:
+    return InputError(f"--shard: found {found!r}, expected I/N, such as 2/3 for the second of three parts")

@@ -39,7 +39,8 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     """
     summary = Summary(target.path, job.unit)
     total = sum(Survey.of(job.survey(bases)).rows) if is_seekable(job.source) else None
-    is_hashed = target.form is not Format.tsv
+    # What begins with the metadata is written before anything is read.
+    is_hashed = target.form is not Format.tsv and job.header is None
 
     def metadata() -> dict[str, Any]:
         contigs = dict(sorted(checksums.result().items()))
@@ -49,14 +50,19 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     with (
         Checksums(job.reference) as checksums,
         open_table(
-            target.path, job.schema, target.form, overwrite=job.settings.overwrite, metadata=metadata
+            target.path,
+            job.schema,
+            target.form,
+            overwrite=job.settings.overwrite,
+            metadata=metadata,
+            records=job.header,
         ) as table,
         tempfile.TemporaryDirectory() as folder,
         Journal(Path(folder) / "waiting", is_lasting=False) as spilled,
         progress(job.doing, total, job.unit, quiet=job.settings.quiet) as bar,
     ):
         reader = job.reader(lambda windows, bases: bar.advance(0, bases))
-        order = InOrder(lambda rows: _spill(spilled, rows))
+        order = InOrder(lambda rows: spill(spilled, rows))
         for done in job.done(job.chunks(bases), reader):
             for contig in done.contigs if is_hashed else ():
                 checksums.start(contig)
@@ -67,7 +73,7 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     return summary.finish(reader.windows, reader.bases)
 
 
-def _spill(journal: Journal, rows: pa.Table) -> Rows:
+def spill(journal: Journal, rows: pa.Table) -> Rows:
     start = journal.add(Entry(()), rows)
     [(_, kept)] = itertools.islice(read_journal(journal.path, start), 1)
     return kept

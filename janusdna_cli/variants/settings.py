@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from janusdna_cli.checks import check, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
-from janusdna_cli.outputs.formats import TABLE_FORMATS, TableFormat
+from janusdna_cli.outputs.formats import VARIANTS
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.variants.scores import SCORES
 
-__all__ = ["ScoreSettings"]
+__all__ = ["FORMATS", "ScoreSettings"]
+
+# What the table can be written as.
+FORMATS = VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +35,10 @@ class ScoreSettings(RunSettings):
         InputError: If a value means nothing.
     """
 
-    formats = TABLE_FORMATS
+    formats = FORMATS
 
     vcf: str
     fasta: str | None = None
-    format: TableFormat | None = None
     scores: tuple[str, ...] | None = None
     span: int = 128
     context: Context = "centered"

@@ -3,6 +3,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
 import typer
@@ -15,7 +16,6 @@ from janusdna_cli.commands.options import (
     BatchBp,
     Device,
     Dtype,
-    FormatOption,
     Model,
     Output,
     Overwrite,
@@ -24,8 +24,10 @@ from janusdna_cli.commands.options import (
     Threads,
     Verbose,
     Window,
+    format_option,
 )
 from janusdna_cli.errors import InputError, RecordError
+from janusdna_cli.outputs.formats import TABLES, Format
 
 COMMANDS = ("embed", "score-variants", "plot", "info", "models", "demo", "doctor")
 
@@ -56,7 +58,7 @@ def program():
         window: Window = None,
         rc: Rc = True,
         output: Output = None,
-        format_: FormatOption = None,
+        format_: Annotated[Format | None, format_option(TABLES)] = None,
         overwrite: Overwrite = False,
         device: Device = "auto",
         dtype: Dtype = "auto",

@@ -7,8 +7,9 @@ import pytest
 
 from janusdna_cli import EmbedSettings, ScoreSettings
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.tables import Format
-from janusdna_cli.reading.settings import ModelSettings
+from janusdna_cli.outputs.formats import Format
+from janusdna_cli.runs.settings import RunSettings
+from janusdna_cli.runs.shards import Shard
 
 SHARED = [
     ("window", -5),
@@ -29,9 +30,31 @@ SHARED = [
     ("model", 7),
     ("format", "csv"),
     ("output", 3),
+    ("shard", 3),
+    ("shard", "3"),
+    ("shard", "0/3"),
+    ("shard", "4/3"),
+    ("shard", "1/3/5"),
+    ("shard", "-1/3"),
+    ("shard", "a/b"),
+    ("shard", "1/"),
 ]
-OF_REGIONS = [("pool", "median"), ("pool", "Max"), ("pool", None), ("regions", 1.5)]
+OF_REGIONS = [
+    ("pool", "median"),
+    ("pool", "Max"),
+    ("pool", None),
+    ("regions", 1.5),
+    ("layer", "last"),
+    ("layer", "forward:"),
+    ("layer", 3),
+    ("layer", None),
+    ("embedding_dtype", "bfloat16"),
+    ("embedding_dtype", None),
+    ("format", "folder of parquet"),
+]
 OF_VARIANTS = [
+    ("format", "npz"),
+    ("format", "h5ad"),
     ("context", "striped"),
     ("span", 0),
     ("span", None),
@@ -64,11 +87,46 @@ def test_values_that_mean_something_are_taken():
     for good in ({}, {"window": 3}, {"window": 2**20}, {"threads": 1}, {"device": "cuda:3"}, {"batch_bp": 1}):
         for made in (EmbedSettings(fasta="g.fa", **good), ScoreSettings(vcf="v.vcf", **good)):
             assert {name: getattr(made, name) for name in good} == good
+    made = EmbedSettings(fasta="g.fa", layer="backward:0", embedding_dtype="float16", format="h5ad")
+    assert (made.layer, made.embedding_dtype, made.format) == ("backward:0", "float16", Format.h5ad)
     made = ScoreSettings(vcf=Path("a") / "v.vcf", output=Path("o.tsv"), format="tsv", scores=["llr"])
     assert (made.vcf, made.output, made.format, made.scores) == ("a/v.vcf", "o.tsv", Format.tsv, ("llr",))
 
 
-def test_every_setting_of_a_model_is_an_option_of_both_commands():
-    from janusdna_cli.commands.options import _OF_MODEL
+def test_formats_are_those_that_a_task_can_write():
+    assert ScoreSettings(vcf="v.vcf", format="bcf").format is Format.bcf
+    with pytest.raises(InputError, match=r"--format: found 'vcf', expected parquet or tsv or npz or h5ad$"):
+        EmbedSettings(fasta="g.fa", format="vcf")
 
-    assert list(_OF_MODEL) == [field.name for field in dataclasses.fields(ModelSettings)]
+
+def test_every_setting_of_a_run_is_an_option_of_both_commands():
+    """Of all but the output and its format, which each command has a place of its own for."""
+    from janusdna_cli.commands.options import _OF_RUN
+
+    fields = {field.name for field in dataclasses.fields(RunSettings)}
+    assert sorted(_OF_RUN) == sorted(fields - {"output", "format"})
+
+
+@pytest.mark.parametrize(
+    ("text", "shard"), [("1/1", Shard(1, 1)), ("2/3", Shard(2, 3)), ("10/10", Shard(10, 10))]
+)
+def test_a_shard_is_named_by_its_number_and_how_many_there_are(text, shard):
+    assert EmbedSettings(fasta="g.fa", shard=text).shard == shard
+    assert ScoreSettings(vcf="v.vcf", shard=shard).shard == shard
+    assert str(shard) == text
+
+
+def test_there_is_no_part_beyond_the_last():
+    with pytest.raises(InputError, match=r"^--shard: found '3/2', expected I/N"):
+        Shard(3, 2)
+
+
+def test_parts_are_named_in_their_order():
+    names = [Shard(index, 12).file_name for index in range(1, 13)]
+    assert names == sorted(names)
+    assert (names[0], names[-1]) == ("part-01-of-12.parquet", "part-12-of-12.parquet")
+
+
+def test_nobody_starts_anew_and_goes_on():
+    with pytest.raises(InputError, match="--overwrite starts anew and --resume goes on: pass one of them"):
+        EmbedSettings(fasta="g.fa", overwrite=True, resume=True)

@@ -15,13 +15,12 @@ import janusdna
 import janusdna_cli
 from janusdna.reader import Model
 from janusdna_cli.reading.window_reader import WindowReader
-from janusdna_cli.regions import embedding
-from janusdna_cli.variants import scoring
 
 COMMANDS = [
     ["info"],
     ["embed"],
     ["score-variants"],
+    ["merge"],
     ["plot"],
     ["models", "list"],
     ["models", "convert"],
@@ -227,18 +226,23 @@ def test_a_format_nobody_writes(work, files):
     one_line(work.run("score-variants", vcf, "-f", fasta, "-o", "x.csv"), "x.csv", ".parquet", "--format")
 
 
-def test_a_broken_record_is_told_before_the_model_is_loaded(work, files, monkeypatch):
+def test_a_broken_record_is_told_before_anything_is_read(work, files, monkeypatch):
     fasta, _, _ = files
 
-    def never(settings):
-        raise AssertionError("the model was loaded")
+    def never(reader, requests):
+        raise AssertionError("the model has read")
 
-    monkeypatch.setattr(scoring, "open_model", never)
-    monkeypatch.setattr(embedding, "open_model", never)
-    vcf = work.vcf(*["c 5 . A C"] * 3_000, "c five . A C", name="broken.vcf")
-    one_line(work.run("score-variants", vcf, "-f", fasta), f"{vcf}: line 3003: POS is 'five'")
+    monkeypatch.setattr(WindowReader, "answer", never)
+    vcf = work.vcf(*["c 5 . N <DEL>"] * 3_000, "c five . A C", name="broken.vcf")
     bed = work.bed(*["c 5 10"] * 3_000, "c 10 5", name="broken.bed")
-    one_line(work.run("embed", fasta, bed), f"{bed}: line 3001: end 5 lies before start 10")
+    options = ["-m", work.model, "-o", "out.parquet"]
+    for context in ("centered", "tiled"):
+        result = work.run("score-variants", vcf, "-f", fasta, "--context", context, *options)
+        one_line(result, f"{vcf}: line 3003: POS is 'five'")
+    for more in ([], ["--keep-columns"]):
+        result = work.run("embed", fasta, bed, *more, *options)
+        one_line(result, f"{bed}: line 3001: end 5 lies before start 10")
+    assert not list(work.folder.glob("out.parquet*"))
 
 
 def test_a_broken_record_on_a_pipe_leaves_no_output(work, files):

@@ -48,11 +48,24 @@ def test_names_that_are_not_known_are_one_warning(
     reference: Reference, caplog: pytest.LogCaptureFixture, names: list[str], expected: str | None
 ) -> None:
     seen = NamesSeen("r.bed", "regions", reference)
-    assert [seen.find(name) for name in names] == [reference.find(name) for name in names]
+    for name in names:
+        seen.add(name)
     assert not caplog.records
     seen.warn()
     lie = "regions lie on no contig of g.fa"
     assert said(caplog) == ([] if expected is None else [f"r.bed: {expected.format(lie)}"])
+
+
+def test_many_of_a_name_are_noted_at_once(reference: Reference, caplog: pytest.LogCaptureFixture) -> None:
+    for counted in (True, False):
+        seen = NamesSeen("r.bed", "regions", reference)
+        for name, count in {"chr1": 70_000, "2": 1_500, "x": 1}.items():
+            for _ in range(1 if counted else count):
+                seen.add(name, count if counted else 1)
+        seen.warn()
+    at_once, one_by_one = said(caplog)
+    assert at_once == one_by_one
+    assert at_once.startswith("r.bed: 1,501 of its 71,501 regions lie on no contig of g.fa: '2' is not in it")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ import pytest
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs import gathered
-from janusdna_cli.outputs.formats import Format, table_format
+from janusdna_cli.outputs.formats import EMBEDDINGS, Format, table_format
 from janusdna_cli.outputs.tables import open_table
-from janusdna_cli.regions.settings import EMBEDDING_FORMATS
 from janusdna_cli.regions.table import embedding_schema
 
 D = 5
@@ -39,7 +38,7 @@ def columns(count, first=0, dtype=np.float32):
 
 def write(path, *tables, form=None, dtype="float32", metadata=None):
     schema = embedding_schema(D, dtype=dtype, per_base=True)
-    form = form or table_format(str(path), takes=EMBEDDING_FORMATS)
+    form = form or table_format(str(path), formats=EMBEDDINGS)
     with open_table(str(path), schema, form, metadata=metadata) as table:
         for part in tables:
             table.write(part)
@@ -53,13 +52,18 @@ def expected(tables, dtype):
     return joined, matrix
 
 
+def loaded(file):
+    with np.load(file) as arrays:
+        return dict(arrays)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("sizes", [(7, 40, 1), (20_000,), (1,), ()])
 def test_npz(tmp_path, sizes, dtype):
     tables = [columns(size, 100 * number, dtype) for number, size in enumerate(sizes)]
     write(tmp_path / "emb.npz", *tables, dtype=dtype, metadata={"reference": "é.fa"})
-    found = np.load(tmp_path / "emb.npz")
-    assert found.files == [
+    found = loaded(tmp_path / "emb.npz")
+    assert list(found) == [
         "embedding", "chrom", "start", "end", "name", "strand", "pos", "n_bases", "status", "janusdna"
     ]  # fmt: skip
     assert json.loads(str(found["janusdna"])) == {"reference": "é.fa"}
@@ -75,15 +79,14 @@ def test_npz(tmp_path, sizes, dtype):
 def test_npz_is_what_numpy_itself_writes(tmp_path):
     tables = [columns(300)]
     write(tmp_path / "ours.npz", *tables, metadata={})
-    loaded = dict(np.load(tmp_path / "ours.npz"))
-    np.savez(tmp_path / "theirs.npz", **loaded)
-    ours, theirs = (zipfile.ZipFile(tmp_path / name) for name in ("ours.npz", "theirs.npz"))
-    assert ours.namelist() == theirs.namelist()
-    assert ours.testzip() is None
-    for name in ours.namelist():
-        one, other = (np.load(io.BytesIO(archive.read(name))) for archive in (ours, theirs))
-        assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
+    np.savez(tmp_path / "theirs.npz", **loaded(tmp_path / "ours.npz"))
+    with zipfile.ZipFile(tmp_path / "ours.npz") as ours, zipfile.ZipFile(tmp_path / "theirs.npz") as theirs:
+        assert ours.testzip() is None
+        assert ours.namelist() == theirs.namelist()
+        for name in ours.namelist():
+            one, other = (np.load(io.BytesIO(archive.read(name))) for archive in (ours, theirs))
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)
 
 
 def test_npz_on_a_pipe():
@@ -95,7 +98,7 @@ def test_npz_on_a_pipe():
         "    table.write({'a': [1, 2], 'embedding': [[1.0, 2.0], None]})\n"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=True)
-    found = np.load(io.BytesIO(result.stdout))
+    found = loaded(io.BytesIO(result.stdout))
     np.testing.assert_array_equal(found["embedding"], [[1, 2], [np.nan, np.nan]])
     assert found["a"].tolist() == [1, 2]
 
@@ -123,16 +126,16 @@ def test_h5ad(tmp_path, sizes, dtype):
 def test_h5ad_without_its_package_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "anndata", None)
     with pytest.raises(InputError, match=r"emb.h5ad: h5ad needs .*pip install 'janusdna\[anndata\]'"):
-        table_format("emb.h5ad", takes=EMBEDDING_FORMATS)
+        table_format("emb.h5ad", formats=EMBEDDINGS)
     with pytest.raises(InputError, match="anndata"):
-        table_format("emb", Format.h5ad, takes=EMBEDDING_FORMATS)
+        table_format("emb", Format.h5ad, formats=EMBEDDINGS)
 
 
 @pytest.mark.parametrize("destination", ["-", "/dev/null"])
 def test_h5ad_needs_a_file(destination):
     pytest.importorskip("anndata")
     with pytest.raises(InputError, match=f"{destination}: h5ad cannot be written to a pipe or a device"):
-        table_format(destination, Format.h5ad, takes=EMBEDDING_FORMATS)
+        table_format(destination, Format.h5ad, formats=EMBEDDINGS)
 
 
 @pytest.mark.parametrize("form", [Format.npz, Format.h5ad])

@@ -1,17 +1,21 @@
-"""What a Parquet file's metadata hold."""
+"""What a Parquet file's metadata hold, and where its row groups end."""
 
 import hashlib
+import itertools
 import json
 import os
+import random
 import subprocess
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from janusdna_cli.outputs import parquet
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.parquet import METADATA_KEY, bounded_checksums
-from janusdna_cli.outputs.tables import open_table
+from janusdna_cli.outputs.tables import as_table, open_table
 
 SCHEMA = pa.schema([("a", pa.int64())])
 
@@ -72,3 +76,55 @@ def test_names_that_are_no_text_are_told_in_utf_8(tmp_path, name, told):
         "reference": told,
         "command": ["x", told],
     }
+
+
+def rows_of_all_kinds(count, seed=3):
+    draw = np.random.default_rng(seed)
+    embeddings = draw.normal(size=(count, 5)).astype(np.float32)
+    masked = np.ma.masked_array(embeddings, np.repeat(draw.random(count) < 0.2, 5).reshape(count, 5))
+    schema = pa.schema(
+        [
+            ("number", pa.int64()),
+            ("text", pa.string()),
+            ("score", pa.float32()),
+            ("half", pa.float16()),
+            ("embedding", pa.list_(pa.float32(), 5)),
+        ]
+    )
+    columns = {
+        "number": np.arange(count),
+        "text": [None if n % 7 == 0 else "ACGT" * int(draw.integers(0, 30)) for n in range(count)],
+        "score": [None if n % 5 == 0 else float(n) for n in range(count)],
+        "half": embeddings[:, 0].astype(np.float16),
+        "embedding": masked,
+    }
+    return as_table(columns, schema)
+
+
+def written(path, pieces, schema):
+    with open_table(str(path), schema, Format.parquet, metadata={"version": "1"}) as table:
+        for piece in pieces:
+            table.write_table(piece)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("limits", [(100, 1 << 20), (1_000, 2_000), (1_000, 50)])
+def test_the_same_rows_are_the_same_bytes_in_whatever_pieces_they_come(tmp_path, monkeypatch, limits):
+    """Else what was interrupted, or shared out, would be told from what was not."""
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", limits[0])
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", limits[1])
+    table = rows_of_all_kinds(450)
+    whole = written(tmp_path / "whole.parquet", [table], table.schema)
+    draw = random.Random(5)
+    for number in range(5):
+        cuts = [0, *sorted(draw.choices(range(451), k=draw.randrange(1, 60))), 450]
+        pieces = [table.slice(start, end - start) for start, end in itertools.pairwise(cuts)]
+        # Some of them in several pieces of memory, and with more of it than they need.
+        pieces = [pa.concat_tables([piece.slice(0, 3), piece.slice(3)]) for piece in pieces]
+        assert written(tmp_path / f"{number}.parquet", pieces, table.schema) == whole
+    assert pq.read_table(tmp_path / "whole.parquet").equals(table)
+    groups = pq.read_metadata(tmp_path / "whole.parquet")
+    sizes = [groups.row_group(i).num_rows for i in range(groups.num_row_groups)]
+    assert sum(sizes) == 450
+    assert len(sizes) > 4
+    assert max(sizes) <= limits[0]

@@ -22,7 +22,7 @@ from janusdna_cli.outputs.partitioned import OTHERS, PartitionedSink, file_name
 from janusdna_cli.outputs.tables import open_table
 
 SCHEMA = pa.schema([pa.field("chrom", pa.string(), nullable=False), ("pos", pa.int64())])
-TAKES = (Format.parquet, Format.tsv, Format.parquet_folder)
+FORMATS = (Format.parquet, Format.tsv, Format.parquet_folder)
 AWKWARD = [
     "chr1",
     "HLA:A*01",
@@ -71,7 +71,7 @@ def files(folder):
     ],
 )
 def test_a_destination_that_is_a_folder(destination, expected):
-    assert table_format(destination, takes=TAKES) is expected
+    assert table_format(destination, formats=FORMATS) is expected
 
 
 def test_a_device_and_an_existing_file_are_no_folders(tmp_path, monkeypatch):
@@ -79,19 +79,19 @@ def test_a_device_and_an_existing_file_are_no_folders(tmp_path, monkeypatch):
     Path("there").write_text("")
     Path("inside").mkdir()
     for name in ("/dev/null", "there", "out.csv"):
-        with pytest.raises(InputError, match="names no table format"):
-            table_format(name, takes=TAKES)
-    assert table_format("inside", takes=TAKES) is Format.parquet_folder
+        with pytest.raises(InputError, match="names no format of this table"):
+            table_format(name, formats=FORMATS)
+    assert table_format("inside", formats=FORMATS) is Format.parquet_folder
 
 
 def test_a_format_decides_unless_the_folder_is_plain_to_see():
-    assert table_format("emb", Format.parquet, takes=TAKES) is Format.parquet
-    assert table_format("emb/", Format.parquet, takes=TAKES) is Format.parquet_folder
+    assert table_format("emb", Format.parquet, formats=FORMATS) is Format.parquet
+    assert table_format("emb/", Format.parquet, formats=FORMATS) is Format.parquet_folder
     with pytest.raises(InputError, match="emb/: is a folder, expected the name of a file to write tsv to"):
-        table_format("emb/", Format.tsv, takes=TAKES)
+        table_format("emb/", Format.tsv, formats=FORMATS)
     with pytest.raises(InputError, match="emb/: is a folder, expected the name of a file"):
         table_format("emb/")
-    with pytest.raises(InputError, match="names no table format"):
+    with pytest.raises(InputError, match="names no format of this table"):
         table_format("emb")
 
 

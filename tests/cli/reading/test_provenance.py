@@ -3,12 +3,14 @@
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
 import janusdna
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.outputs.schemas import SCHEMA_VERSION
+from janusdna_cli.runs.identity import digest
 
 
 def test_a_parquet_file_tells_its_origin(work, bases):
@@ -36,13 +38,62 @@ def test_a_parquet_file_tells_its_origin(work, bases):
         "scores": ["llr", "delta_pll"],
         "span": 9,
         "context": "centered",
+        "run": {
+            "command": "score-variants",
+            "version": janusdna.__version__,
+            "schema": SCHEMA_VERSION,
+            "input": {
+                "name": "variants.vcf",
+                "size": len(Path(vcf).read_bytes()),
+                "sha256": hashlib.sha256(Path(vcf).read_bytes()).hexdigest(),
+            },
+            "reference": {"name": "genome.fa", "contigs": digest({"one": 120, "two": 90, "three": 90})},
+            "model": hashlib.sha256(weights).hexdigest(),
+            "--window": 32,
+            "--rc": True,
+            "--scores": ["llr", "delta_pll"],
+            "--span": 9,
+            "--context": "centered",
+            "device": "cpu",
+            "--dtype": "float32",
+            "--kv-dtype": "float32",
+            "kernels": kernels,
+            "--batch-bp": None,
+            "unit": 1 << 19,
+        },
     }
+
+
+def test_a_table_of_regions_tells_its_origin(work, bases):
+    contigs = {"one": bases(120, seed=1), "two": bases(90, seed=2).lower()}
     options = ["--pool", "max", "--strand-aware", "--no-rc"]
     work.embed(work.fasta(**contigs), work.bed("two 3 9", "four 1 2"), *options)
     found = json.loads(pq.read_metadata(work.folder / "out.parquet").metadata[b"janusdna"])
     assert list(found["contig_md5"]) == ["two"]
     assert (found["window"], found["pool"], found["strand_aware"]) == (64, "max", True)
     assert found["both_strands"] is False
+    run = found["run"]
+    assert (run["command"], run["input"]["name"], run["reference"]["name"]) == (
+        "embed",
+        "regions.bed",
+        "genome.fa",
+    )
+    assert (run["--pool"], run["--strand-aware"], run["--keep-columns"], run["--rc"]) == (
+        "max",
+        True,
+        False,
+        False,
+    )
+
+
+def test_what_comes_from_a_pipe_tells_its_origin_and_no_run(work, bases):
+    """Nothing can go on with it, so nothing is asked for that could tell whether it may."""
+    contig = bases(120, seed=1)
+    vcf = work.vcf(f"one 50 . {contig[49]} {contig[49]}A")
+    work.score("-", "-f", work.fasta(one=contig), stdin=Path(vcf).read_bytes())
+    found = json.loads(pq.read_metadata(work.folder / "out.parquet").metadata[b"janusdna"])
+    assert found["contig_md5"] == {"one": hashlib.md5(contig.encode()).hexdigest()}
+    assert "run" not in found
 
 
 def test_md5_is_that_of_samtools(work, bases):
@@ -51,13 +102,13 @@ def test_md5_is_that_of_samtools(work, bases):
         assert reference.md5("c") == "f1f8f4bf413b16ad135722aa4591043e"
 
 
-def test_a_format_that_keeps_no_origin_hashes_nothing(work, bases, monkeypatch):
+def test_a_stream_that_keeps_no_origin_hashes_nothing(work, bases, monkeypatch):
     def never(reference, contig, **options):
         raise AssertionError("hashed")
 
     monkeypatch.setattr(Reference, "md5", never)
     contig = bases(100)
     vcf = work.vcf(f"c 50 . {contig[49]} {contig[49]}A")
-    result = work.run("score-variants", vcf, "-f", work.fasta(c=contig), "-m", work.model, "-o", "out.tsv")
+    result = work.run("score-variants", vcf, "-f", work.fasta(c=contig), "-m", work.model, "-o", "-")
     assert result.exit_code == 0
-    assert (work.folder / "out.tsv").read_text().count("\n") == 2
+    assert result.stdout.count("\n") == 2

@@ -85,12 +85,15 @@ class Watched:
 
 def test_a_batch_holds_windows_of_one_length_and_no_more_than_it_may(model, requests):
     watched, done = Watched(model), []
-    reader = WindowReader(watched, batch_bp=200, on_batch=done.append)
+    reader = WindowReader(watched, batch_bp=200, on_batch=lambda *batch: done.append(batch))
     reader.answer([request for _, request in requests])
     assert {length for _, length in watched.batches} == {31, 64, 40}
     assert all(rows * length <= 200 for rows, length in watched.batches)
     assert sum(rows for rows, _ in watched.batches) == 60 == reader.windows
-    assert sum(done) == reader.bases == sum(2 * len(sequence) for sequence, _ in requests)
+    assert sum(windows for windows, _ in done) == 60
+    assert (
+        sum(bases for _, bases in done) == reader.bases == sum(2 * len(sequence) for sequence, _ in requests)
+    )
     # Whole batches: 20 rows of each length in batches of 6, 3 and 5.
     assert len(watched.batches) == 4 + 7 + 4
 
@@ -101,7 +104,7 @@ def test_answers_arrive_while_the_next_batch_is_read(model, requests):
     plenty, arrived = WindowReader(model).answer(asked), []
     watched = Watched(model, limit=5 * 64)
     reader = WindowReader(
-        watched, batch_bp=8 * 64, on_batch=lambda bases: arrived.append(len(watched.batches))
+        watched, batch_bp=8 * 64, on_batch=lambda *batch: arrived.append(len(watched.batches))
     )
     reader.overlaps = True
     check_same(reader.answer(asked), plenty)

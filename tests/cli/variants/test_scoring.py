@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from janusdna_cli.variants import plan as allele_plan
+from janusdna_cli.genome.alleles import Status
+from janusdna_cli.variants import agreement
 
 EXACT = {"rtol": 2e-4, "atol": 2e-5}
 SCORES = ["llr", "delta_pll", "emb_l2", "emb_cosine", "ref_logp", "alt_logp", "entropy"]
@@ -347,7 +348,7 @@ def test_every_status(work, statuses, context):
     ok = table["status"] == "ok"
     assert table.loc[ok, SCORES].notna().all(axis=None)
     assert table.loc[~ok, [*SCORES, "window_start", "window_end", "n_frac"]].isna().all(axis=None)
-    assert set(table["status"]) == {status.value for status in allele_plan.Status}
+    assert set(table["status"]) == {status.value for status in Status}
 
 
 def test_statuses_are_counted_at_the_end(work, statuses):
@@ -394,7 +395,7 @@ def test_another_assembly_is_told_before_the_work(work, bases, monkeypatch):
     assert work.score(work.vcf(*wrong, *right), "-f", fasta)["status"].eq("ok").sum() == 60
     assert work.score(work.vcf(*wrong[:19]), "-f", fasta)["status"].eq("ok").sum() == 0
     # Only the first thousand are asked.
-    monkeypatch.setattr(allele_plan, "_ASSEMBLY_RECORDS", 40)
+    monkeypatch.setattr(agreement, "_ASSEMBLY_RECORDS", 40)
     assert len(work.score(work.vcf(*right[:40], *wrong), "-f", fasta)) == 100
     result = work.run("score-variants", work.vcf(*wrong[:40], *right), "-f", fasta, "-m", work.model)
     assert "40 of the first 40 records" in result.stderr
@@ -431,7 +432,7 @@ def test_what_a_vcf_and_the_fasta_do_not_agree_on_is_said_once_and_to_the_quiet_
     assert result.stderr.splitlines() == [
         f"janusdna: warning: stdin: MT has 999 bases by its header and 1,000 in {fasta}: "
         "was it called on another assembly?",
-        f"janusdna: warning: stdin: 2 of its 5 records lie on no contig of {fasta}: 'chr07' is not in it, "
+        f"janusdna: warning: stdin: 2 of its 5 alleles lie on no contig of {fasta}: 'chr07' is not in it, "
         "but 'chr7' is: write names the same way in both files",
     ]
 

@@ -13,8 +13,11 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.alleles import Status
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.vcf import Variant, VariantReader
-from janusdna_cli.variants import plan
+from janusdna_cli.outputs.tables import as_table
+from janusdna_cli.variants import agreement
+from janusdna_cli.variants.agreement import RowsSeen, of_one_assembly
 from janusdna_cli.variants.plan import plan_alleles
+from janusdna_cli.variants.table import VARIANT_SCHEMA, columns_of
 
 LENGTH = 3000
 BASES = "".join(random.Random(4).choices("ACGT", k=LENGTH))
@@ -48,8 +51,15 @@ def wrong(pos: int) -> Variant:
     return Variant("1", pos, None, next_base(BASES[pos - 1]), (next_base(BASES[pos - 1], 2),))
 
 
-def statuses(records: list[Variant], reference: Reference) -> list[Status]:
-    rows = plan_alleles(records, reference, 64, context="centered", vcf="v.vcf")
+def statuses(records: list[Variant], reference: Reference, *, at_once: int = 7) -> list[Status]:
+    """Of the rows, which are noted some at once on their way out."""
+    of_one = of_one_assembly(records, reference, "v.vcf")
+    rows = list(plan_alleles(of_one, reference, 64, "centered"))
+    table = as_table(columns_of([(row, {}) for row in rows]), VARIANT_SCHEMA)
+    seen = RowsSeen("v.vcf", reference)
+    for start in range(0, len(rows), at_once):
+        seen.add(table.slice(start, at_once))
+    seen.warn()
     return [row.status for row in rows]
 
 
@@ -72,11 +82,9 @@ def records_of(kinds: str) -> list[Variant]:
         ("x" * 15 + "w" * 15, f"{OTHER} than g.fa: REF differs in 30 of the first 30 records"),
     ],
 )
-def test_where_most_records_do_not_fit_nothing_is_planned(
-    reference: Reference, kinds: str, problem: str
-) -> None:
+def test_where_most_records_do_not_fit_none_is_given(reference: Reference, kinds: str, problem: str) -> None:
     with pytest.raises(InputError, match=rf"^v\.vcf: .*{problem}[^\n]*$") as raised:
-        plan_alleles(records_of(kinds), reference, 64, context="centered", vcf="v.vcf")
+        of_one_assembly(records_of(kinds), reference, "v.vcf")
     assert ("exchanged" in str(raised.value)) != (OTHER in str(raised.value))
 
 
@@ -87,11 +95,11 @@ def test_where_most_records_do_not_fit_nothing_is_planned(
         ("w" * 19, None),
         ("r" * 30 + "w" * 30, None),
         ("x" * 4, None),
-        ("x" * 19, "REF differs in 19 records, but at 19 of these g.fa has ALT"),
-        ("r" * 50 + "x" * 20 + "w" * 10, "REF differs in 30 records, but at 20 of these g.fa has ALT"),
+        ("x" * 19, "REF differs in 19 alleles, but at 19 of these g.fa has ALT"),
+        ("r" * 50 + "x" * 20 + "w" * 10, "REF differs in 30 alleles, but at 20 of these g.fa has ALT"),
         ("r" * 50 + "x" * 20 + "w" * 20, None),
         # Behind the first thousand.
-        ("r" * 1000 + "x" * 1500, "REF differs in 1,500 records, but at 1,500 of these g.fa has ALT"),
+        ("r" * 1000 + "x" * 1500, "REF differs in 1,500 alleles, but at 1,500 of these g.fa has ALT"),
     ],
 )
 def test_exchanged_alleles_of_some_records_are_a_warning(
@@ -131,20 +139,46 @@ def test_a_masked_reference_is_no_other_assembly(reference: Reference) -> None:
     assert statuses(records, reference) == [Status.non_acgt] * 1000
 
 
-def test_unknown_names_are_told_after_the_last_row(
-    reference: Reference, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_alleles_of_a_record_are_told_one_by_one(
+    reference: Reference, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(plan, "_ASSEMBLY_RECORDS", 2)
+    """At each of these sites one of two ALTs is the reference's base, and no REF is."""
+    records = [
+        Variant("1", pos, None, next_base(BASES[pos - 1]), (BASES[pos - 1], next_base(BASES[pos - 1], 2)))
+        for pos in range(1, 9)
+    ]
+    assert statuses(records, reference) == [Status.ref_mismatch] * 16
+    assert not caplog.records  # half of them are as good as none
+    assert statuses([*records, *map(exchanged, range(9, 12))], reference) == [Status.ref_mismatch] * 19
+    (record,) = caplog.records
+    assert "REF differs in 19 alleles, but at 11 of these g.fa has ALT" in record.getMessage()
+
+
+def test_only_the_first_records_are_taken_before_the_first_is_given(
+    reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "_ASSEMBLY_RECORDS", 3)
+    taken = []
+    records = [right(pos) for pos in range(1, 9)]
+    coming = of_one_assembly((taken.append(each) or each for each in records), reference, "v.vcf")
+    assert len(taken) == 3
+    assert list(coming) == taken == records
+
+
+def test_unknown_names_are_told_after_the_last_row(
+    reference: Reference, caplog: pytest.LogCaptureFixture
+) -> None:
     records = [right(pos, "01") for pos in range(1, 6)]
     records.append(Variant("01", 6, None, "N", ("<DEL>",)))
-    rows = plan_alleles(records, reference, 64, context="tiled", vcf="v.vcf")
-    found = [next(rows).status for _ in records]
-    assert found == [Status.no_contig] * 5 + [Status.symbolic]
+    rows = list(plan_alleles(records, reference, 64, "tiled"))
+    assert [row.status for row in rows] == [Status.no_contig] * 5 + [Status.symbolic]
+    seen = RowsSeen("v.vcf", reference)
+    seen.add(as_table(columns_of([(row, {}) for row in rows]), VARIANT_SCHEMA))
     assert not caplog.records
-    assert list(rows) == []
+    seen.warn()
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
-        "v.vcf: 6 of its 6 records lie on no contig of g.fa: '01' is not in it, but '1' is: "
+        "v.vcf: 6 of its 6 alleles lie on no contig of g.fa: '01' is not in it, but '1' is: "
         "write names the same way in both files"
     )
