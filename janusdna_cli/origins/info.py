@@ -4,7 +4,7 @@ from pathlib import Path
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.streams import BYTE_ORDER_MARK, InputStream, excerpt, open_file
-from janusdna_cli.origins import tables
+from janusdna_cli.origins import arrays, tables
 from janusdna_cli.origins.annotated import origin_of_annotated
 from janusdna_cli.origins.models import origin_of_model
 from janusdna_cli.origins.origin import Origin
@@ -69,8 +69,10 @@ def _origin_of_file(path: str) -> Origin:
     head = _head(path)
     if head.startswith(tables.MAGIC):
         return tables.origin_of_tables(path, [Path(path)])
+    if head.startswith(arrays.HDF5):
+        return arrays.origin_of_h5ad(Path(path))
     if head.startswith(_CHECKPOINTS):
-        return origin_of_model(path)
+        return arrays.origin_of_npz(Path(path)) if arrays.is_npz(Path(path)) else origin_of_model(path)
     with InputStream(path) as stream:
         start = stream.peek(_LINE)
         if start.startswith(_RECORDS):

@@ -3,9 +3,33 @@
 import json
 import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["facts_of"]
+from janusdna_cli.errors import InputError
+from janusdna_cli.outputs.parquet import METADATA_KEY
+
+__all__ = ["facts_of", "parse_provenance"]
+
+
+def parse_provenance(path: Path, found: str | bytes | None) -> dict[str, Any]:
+    """The JSON object that an output holds.
+
+    Args:
+        path: The output.
+        found: What it holds; None where that is nothing.
+
+    Raises:
+        InputError: It is none, for janusdna did not write the file.
+    """
+    try:
+        value = None if found is None else json.loads(found)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        what = "no metadata" if found is None else "no JSON object in the metadata"
+        raise InputError(f"{path}: janusdna did not write it: found {what} under the key {METADATA_KEY!r}")
+    return value
 
 
 def facts_of(provenance: Mapping[str, Any], differing: frozenset[str] = frozenset()) -> dict[str, str]:

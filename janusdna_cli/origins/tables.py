@@ -1,6 +1,5 @@
 """Tables in Parquet: a file, or a folder of files that are one table."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,11 @@ import pyarrow.parquet as pq
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.streams import open_file
 from janusdna_cli.origins.origin import Origin
-from janusdna_cli.origins.provenance import facts_of
+from janusdna_cli.origins.provenance import facts_of, parse_provenance
 from janusdna_cli.origins.row_count import STATUS, RowCount
 from janusdna_cli.outputs.parquet import METADATA_KEY
 
-__all__ = ["MAGIC", "origin_of_tables", "parquet_files"]
+__all__ = ["MAGIC", "origin_of_table", "origin_of_tables", "parquet_files"]
 
 MAGIC = b"PAR1"
 
@@ -47,7 +46,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def origin_of_tables(name: str, files: Sequence[Path]) -> Origin:
-    """What made a table.
+    """What made a table in Parquet.
 
     Args:
         name: The file or the folder, as the user named it.
@@ -58,14 +57,29 @@ def origin_of_tables(name: str, files: Sequence[Path]) -> Origin:
     """
     rows = RowCount()
     provenances = [_read(path, rows) for path in files]
+    return origin_of_table(name, "parquet", "Parquet", provenances, rows)
+
+
+def origin_of_table(
+    name: str, form: str, told: str, provenances: Sequence[Mapping[str, Any]], rows: RowCount
+) -> Origin:
+    """What made a table.
+
+    Args:
+        name: The file or the folder, as the user named it.
+        form: Its format.
+        told: The format, for a person.
+        provenances: What each of its files says.
+        rows: Of all of them.
+    """
     first, differing = provenances[0], _differing(provenances)
-    several = {"files": f"{len(files):,} in Parquet"} if len(files) > 1 else {}
-    what = {"file": name, "holds": "a table in Parquet"} | several
+    several = {"files": f"{len(provenances):,}"} if len(provenances) > 1 else {}
+    what = {"file": name, "holds": f"a table in {told}"} | several
     record = {
         "file": name,
         "kind": "table",
-        "format": "parquet",
-        "files": len(files),
+        "format": form,
+        "files": len(provenances),
         METADATA_KEY: first,
         "differing": sorted(differing),
         **rows.record(),
@@ -77,7 +91,7 @@ def _read(path: Path, rows: RowCount) -> Mapping[str, Any]:
     """What a file says of its origin; its rows are counted."""
     # Arrow opens no path that is not UTF-8.
     with open_file(str(path)) as data, _damage_told(path), pq.ParquetFile(data) as file:
-        provenance = _provenance(path, (file.metadata.metadata or {}).get(METADATA_KEY.encode()))
+        provenance = parse_provenance(path, (file.metadata.metadata or {}).get(METADATA_KEY.encode()))
         if STATUS not in file.schema_arrow.names:
             rows.total += file.metadata.num_rows
             return provenance
@@ -93,17 +107,6 @@ def _damage_told(path: Path) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: is damaged or cut off: {reason}; copy it again") from error
-
-
-def _provenance(path: Path, found: bytes | None) -> Mapping[str, Any]:
-    try:
-        value = None if found is None else json.loads(found)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        what = "no metadata" if found is None else "no JSON object in the metadata"
-        raise InputError(f"{path}: janusdna did not write it: found {what} under the key {METADATA_KEY!r}")
-    return value
 
 
 def _differing(provenances: Sequence[Mapping[str, Any]]) -> frozenset[str]:

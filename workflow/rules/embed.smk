@@ -19,5 +19,5 @@ rule embed:
         runtime=240,
     shell:
         "{params.janusdna} embed {input.fasta:q} {input.regions:q} {params.options}"
-        " --shard {wildcards.shard}/{wildcards.shards} --threads {threads} --resume"
+        " --shard {wildcards.shard}/{wildcards.shards} --threads {threads} --workers auto --resume"
         " -o {params.folder:q}/ 2>> {log:q}"

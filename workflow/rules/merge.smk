@@ -9,7 +9,7 @@ rule merge:
         "results/logs/{run}/{format}.log",
     wildcard_constraints:
         run=names(RUNS),
-        format=r"parquet|tsv(\.gz)?|vcf(\.gz)?|bcf",
+        format=r"parquet|tsv(\.gz)?|vcf(\.gz)?|bcf|npz|h5ad",
     params:
         janusdna=config["janusdna"],
         folder=lambda wildcards, input: Path(input.parts[0]).parent,

@@ -19,5 +19,5 @@ rule score_variants:
         runtime=240,
     shell:
         "{params.janusdna} score-variants {input.vcf:q} --fasta {input.fasta:q} {params.options}"
-        " --shard {wildcards.shard}/{wildcards.shards} --threads {threads} --resume"
+        " --shard {wildcards.shard}/{wildcards.shards} --threads {threads} --workers auto --resume"
         " -o {params.folder:q}/ 2>> {log:q}"

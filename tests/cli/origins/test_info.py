@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -168,6 +169,27 @@ def test_a_table_of_another_program(work, tmp_path, metadata):
 def test_a_damaged_table(work, scores):
     scores.write_bytes(scores.read_bytes()[:-20])
     one_line(work.run("info", scores, "--json"), f"{scores}: is damaged or cut off")
+
+
+@pytest.mark.parametrize("suffix", ["npz", "h5ad"])
+def test_a_table_of_arrays(told, work, bases, suffix):
+    if suffix == "h5ad":
+        pytest.importorskip("anndata", reason="anndata is not installed: pip install 'janusdna[anndata]'")
+    fasta, bed = work.fasta(c=bases(200)), work.bed("c 5 90", "c 10 20", "c 150 900")
+    output = f"regions.{suffix}"
+    assert work.run("embed", fasta, bed, "-m", work.model, "-o", output, "-q").exit_code == 0
+    found, record = told(output)
+    assert (record["kind"], record["format"], record["files"]) == ("table", suffix, 1)
+    assert (record["rows"], record["rows_by_status"]) == (3, {"ok": 2, "out_of_contig": 1})
+    assert (record["janusdna"]["model"]["name"], record["janusdna"]["pool"]) == ("tiny", "mean")
+    assert (found["rows"], found["input"]) == ("3: 2 ok, 1 out_of_contig", "regions.bed")
+    Path(output).write_bytes(Path(output).read_bytes()[:-300])
+    one_line(work.run("info", output), output)
+
+
+def test_arrays_of_another_program(work):
+    np.savez("other.npz", x=np.arange(3))
+    one_line(work.run("info", "other.npz"), "other.npz: janusdna did not write it: found no metadata")
 
 
 def test_tsv_has_no_place_for_it(work, bases):
