@@ -38,7 +38,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), once; PyTorch makes it a matter of minutes"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) torch hatchling editables
-	@$(PIP_INSTALL) --no-build-isolation --editable '.[dev]'
+	@$(PIP_INSTALL) --no-build-isolation --editable '.[dev,workflow]'
 	@touch $@
 
 $(BENCH_INSTALLED): $(INSTALLED)

@@ -6,12 +6,22 @@ Source: VCF specification 4.5, section 6.3.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from janusdna_cli.records.header import InfoField, RecordHeader, declaring, structured
 from janusdna_cli.records.typed import Typed, typed_integer
 
-__all__ = ["CONTIGS", "LENGTHS", "MAGIC", "SITE", "STRINGS", "BcfInfo", "dictionary", "framed_header"]
+__all__ = [
+    "CONTIGS",
+    "LENGTHS",
+    "MAGIC",
+    "SITE",
+    "STRINGS",
+    "BcfInfo",
+    "dictionary",
+    "framed_header",
+    "info_reader",
+]
 
 MAGIC = b"BCF"
 # Before each record: bytes of what all samples share, bytes of theirs.
@@ -110,6 +120,27 @@ class BcfInfo:
         counts = _COUNTS.pack(n_info + (len(self.keys) if info else 0), n_allele)
         lengths = LENGTHS.pack(_COUNTS_AT - LENGTHS.size + _COUNTS.size + len(body), own)
         return b"".join((lengths, record[LENGTHS.size : _COUNTS_AT], counts, body, record[end:]))
+
+
+def info_reader(header: RecordHeader, name: bytes) -> Callable[[bytes], bytes | None]:
+    """What reads an INFO field of characters out of records; None where one has none.
+
+    Args:
+        header: Of the file.
+        name: The field's.
+    """
+    number = dictionary(header.lines, STRINGS).get(name)
+
+    def value(record: bytes) -> bytes | None:
+        end = LENGTHS.size + LENGTHS.unpack_from(record)[0]
+        for key, field in _info(record, end, *_COUNTS.unpack_from(record, _COUNTS_AT)):
+            if key == number:
+                typed = Typed(field, 0)
+                typed.next()
+                return typed.next().rstrip(b"\0")
+        return None
+
+    return value
 
 
 def _info(record: bytes, end: int, n_info: int, n_allele: int) -> Iterator[tuple[int, bytes]]:

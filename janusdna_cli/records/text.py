@@ -5,10 +5,25 @@ from collections.abc import Sequence
 
 from janusdna_cli.records.header import InfoField, RecordHeader, declaring, line_end
 
-__all__ = ["TextInfo"]
+__all__ = ["TextInfo", "info_value"]
 
 _COLUMNS = 8
 _INFO = 7
+
+
+def info_value(line: bytes, name: bytes) -> bytes | None:
+    """What a record says of an INFO field; None where it does not.
+
+    Args:
+        line: With or without its end.
+        name: The field's.
+    """
+    columns = line.rstrip(b"\r\n").split(b"\t", _COLUMNS)
+    for pair in columns[_INFO].split(b";") if len(columns) > _INFO else ():
+        key, _, value = pair.partition(b"=")
+        if key == name:
+            return value
+    return None
 
 
 class TextInfo:

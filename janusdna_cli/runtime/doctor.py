@@ -14,6 +14,7 @@ from janusdna.bundled import bundled_folder
 from janusdna.checkpoint import read_config
 from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
+from janusdna_cli.runtime.facts import as_lines
 from janusdna_cli.runtime.memory import PROGRAM_BYTES, bytes_of_a_base, free_memory
 from janusdna_cli.runtime.threads import default_threads
 
@@ -47,8 +48,7 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
     for operation, name in chosen.names.items():
         facts[f"{operation} kernel"] = f"{name}: {chosen.reasons[operation]}"
     facts["largest window"] = _largest_window(config, where, precision, free)
-    width = max(map(len, facts))
-    return "\n".join(f"{topic:<{width}}  {fact}" for topic, fact in facts.items())
+    return as_lines(facts)
 
 
 def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtype, free: int) -> str:

@@ -29,7 +29,7 @@ from janusdna_cli.commands.options import (
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.outputs.formats import TABLES, Format
 
-COMMANDS = ("embed", "score-variants", "plot", "models", "demo", "doctor")
+COMMANDS = ("embed", "score-variants", "plot", "info", "models", "demo", "doctor")
 
 RAISED = {
     "input": InputError("v.vcf: found x,\nexpected y"),
