@@ -12,7 +12,16 @@ from typing import Any, Protocol
 
 from janusdna_cli.errors import InputError, ReaderGoneError
 
-__all__ = ["STDOUT", "StandardOutput", "Stream", "check_destination", "is_file", "reported", "written_aside"]
+__all__ = [
+    "STDOUT",
+    "StandardOutput",
+    "Stream",
+    "check_destination",
+    "is_file",
+    "named_beside",
+    "reported",
+    "written_aside",
+]
 
 STDOUT = "-"
 
@@ -82,14 +91,14 @@ def written_aside(destination: str, *, overwrite: bool, folder: Path | None = No
         yield target
         return
     token = secrets.token_hex(4)
-    aside = _beside((folder or target.parent) / target.name, before=".", after=f".{token}.part")
+    aside = named_beside((folder or target.parent) / target.name, before=".", after=f".{token}.part")
     try:
         yield aside
         with reported(destination):
             try:
                 _publish(aside, target, overwrite=overwrite)
             except OSError as error:
-                kept = aside.rename(_beside(target, before=f"{token}."))
+                kept = aside.rename(named_beside(target, before=f"{token}."))
                 found = f"{destination}: {_why_not(error)}"
                 raise InputError(f"{found}; what was to be written is {kept}") from error
     finally:
@@ -124,7 +133,7 @@ def _why_not(error: OSError) -> str:
     return f"cannot be written: {error.strerror or error}"
 
 
-def _beside(target: Path, *, before: str, after: str = "") -> Path:
+def named_beside(target: Path, *, before: str = "", after: str = "") -> Path:
     """A name that comes of the target's; where the sum is longer than a name may be, less of it."""
     name, room = target.name, _longest_name(target.parent) - len(before + after)
     while len(os.fsencode(name)) > room:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from janusdna_cli.outputs.destinations import Stream
 
-__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "bounded_checksums"]
+__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "as_json", "bounded_checksums"]
 
 METADATA_KEY = "janusdna"
 ROW_GROUP_ROWS = 65_536
@@ -53,7 +53,9 @@ class ParquetSink:
     def __init__(self, stream: Stream, schema: Any) -> None:
         strings = [field.name for field in schema if pa.types.is_string(field.type)]
         self._stream = stream
-        self._writer = pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=strings)
+        self._writer = pq.ParquetWriter(
+            stream, schema, compression="zstd", use_dictionary=strings, write_page_checksum=True
+        )
         self._taken: list[Any] = []
         self._rows = self._bytes = 0
 
@@ -73,7 +75,7 @@ class ParquetSink:
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
         self._write_group()
-        self._writer.add_key_value_metadata({METADATA_KEY: _as_json(metadata)})
+        self._writer.add_key_value_metadata({METADATA_KEY: as_json(metadata)})
         self._writer.close()
         self._stream.close()
 
@@ -107,7 +109,7 @@ def _width(kind: Any) -> int:
     return 4 if pa.types.is_string(kind) else int(kind.bit_width // 8)
 
 
-def _as_json(metadata: Mapping[str, object]) -> bytes:
+def as_json(metadata: Mapping[str, object]) -> bytes:
     """In UTF-8, also where the name of a file or a folder is not: others read this, too."""
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()

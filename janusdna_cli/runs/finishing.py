@@ -21,7 +21,7 @@ def write_table(
     blocks: Iterable[pa.Table],
     metadata: Mapping[str, Any],
     *,
-    overwrite: bool = True,
+    overwrite: bool,
     folder: Path | None = None,
 ) -> None:
     """Write rows in their order; a part keeps their numbers.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import janusdna
+from janusdna_cli.outputs.parquet import as_json
 from janusdna_cli.outputs.schemas import SCHEMA_VERSION
 from janusdna_cli.reading.provenance import origin
 from janusdna_cli.runs.finishing import write_table
@@ -56,6 +58,7 @@ class _Kept:
         identity = self._identity()
         if self.settings.resume and not folder.exists and Path(self.target.path).exists():
             check_complete(self.target.path, self.target.form, identity)
+            folder.clear()
             logger.info("%s: is complete; nothing is left to do", self.target.path)
             return self.summary
         source = str(Path(self.job.source).resolve())
@@ -70,9 +73,9 @@ class _Kept:
         return self.summary.finish(self.summary.windows, self.summary.bases)
 
     def _identity(self) -> dict[str, Any]:
-        """Whatever changes a number of the table."""
+        """Whatever changes a number of the table, as its metadata will tell it."""
         job, info = self.job, self.job.model.info
-        return {
+        identity = {
             "command": job.command,
             "version": janusdna.__version__,
             "schema": SCHEMA_VERSION,
@@ -89,6 +92,8 @@ class _Kept:
             "--batch-bp": self.settings.batch_bp,
             "unit": self.bases,
         }
+        found: dict[str, Any] = json.loads(as_json(identity))
+        return found
 
     def _work(self, folder: RunFolder, survey: Survey, mine: set[int]) -> None:
         """Do what is not done."""
@@ -134,6 +139,7 @@ class _Kept:
             self.job.schema,
             self.summary.counted(map(self.job.watched, blocks)),
             self._metadata(folder, contigs) | (part_facts(shard, total, folder.facts) if shard else {}),
+            overwrite=self.settings.overwrite or self.settings.resume,
             folder=folder.path,
         )
 
