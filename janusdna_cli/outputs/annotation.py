@@ -58,7 +58,7 @@ class Annotation:
         is_bcf: bool,
     ) -> None:
         self._name = source.name
-        self._names = {field.name.encode() for field in fields}
+        self._names = {field.key for field in fields}
         self._records = 0
         self._before = self._after = None
         if source.is_bcf and not is_bcf:

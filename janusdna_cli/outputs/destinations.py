@@ -20,6 +20,7 @@ __all__ = [
     "Stream",
     "check_destination",
     "is_file",
+    "named_beside",
     "reported",
     "written_aside",
 ]
@@ -127,7 +128,7 @@ def written_aside(
         yield target
         return
     token = secrets.token_hex(4)
-    aside = _beside((place or target.parent) / target.name, before=".", after=f".{token}.part")
+    aside = named_beside((place or target.parent) / target.name, before=".", after=f".{token}.part")
     try:
         if folder:
             with reported(destination):
@@ -140,7 +141,7 @@ def written_aside(
                 publish = _publish_folder if folder else _publish
                 publish(aside, target, overwrite=overwrite)
             except OSError as error:
-                kept = aside.rename(_beside(target, before=f"{token}."))
+                kept = aside.rename(named_beside(target, before=f"{token}."))
                 found = f"{destination}: {_why_not(error)}"
                 raise InputError(f"{found}; what was to be written is {kept}") from error
         for index in _indexes(aside):
@@ -183,7 +184,7 @@ def _publish_folder(finished: Path, target: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    old = target.rename(_beside(target, before=".", after=f".{secrets.token_hex(4)}.old"))
+    old = target.rename(named_beside(target, before=".", after=f".{secrets.token_hex(4)}.old"))
     try:
         finished.rename(target)
     except BaseException:
@@ -226,7 +227,7 @@ def _why_not(error: OSError) -> str:
     return f"cannot be written: {error.strerror or error}"
 
 
-def _beside(target: Path, *, before: str, after: str = "") -> Path:
+def named_beside(target: Path, *, before: str = "", after: str = "") -> Path:
     """A name that comes of the target's; of one too long, also with an index's suffix, a part."""
     room = _longest_name(target.parent) - len(before + after + INDEX_SUFFIXES[0])
     name = target.name

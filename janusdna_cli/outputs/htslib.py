@@ -198,13 +198,11 @@ def _kept(pieces: list[bytes]) -> Iterator[int]:
 
 @contextmanager
 def _beside(work: Callable[[], None]) -> Iterator[None]:
-    """A thread, until its work is done."""
-    thread = threading.Thread(target=work, name="htslib")
+    """A thread that is waited for where all goes well; else it ends when its pipe does."""
+    thread = threading.Thread(target=work, name="htslib", daemon=True)
     thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+    yield
+    thread.join()
 
 
 @contextmanager

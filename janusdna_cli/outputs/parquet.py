@@ -64,7 +64,9 @@ class ParquetSink:
     def __init__(self, stream: Stream, schema: Any) -> None:
         strings = [field.name for field in schema if pa.types.is_string(field.type)]
         self._stream = stream
-        self._writer = pq.ParquetWriter(stream, schema, compression="zstd", use_dictionary=strings)
+        self._writer = pq.ParquetWriter(
+            stream, schema, compression="zstd", use_dictionary=strings, write_page_checksum=True
+        )
         self._taken: list[Any] = []
         self._rows = self.waiting = 0
 

@@ -79,18 +79,15 @@ class BcfInfo:
         self.has_replaced = False
         self._header = header
         known = dictionary(header.lines, STRINGS)
-        self._old = {known[name] for name in (field.name.encode() for field in fields) if name in known}
-        free = max(known.values()) + 1
-        self._numbers = {}
+        numbers = dict(known)
         for field in fields:
-            name = field.name.encode()
-            self._numbers[name] = known.get(name, free)
-            free += name not in known
+            numbers.setdefault(field.key, max(numbers.values()) + 1)
         self._declarations = {
-            name: field.declaration.removesuffix(b">") + b",IDX=%d>" % number
-            for field, (name, number) in zip(fields, self._numbers.items(), strict=True)
+            field.key: field.declaration.removesuffix(b">") + b",IDX=%d>" % numbers[field.key]
+            for field in fields
         }
-        self.keys = [typed_integer(number) for number in self._numbers.values()]
+        self._old = {known[field.key] for field in fields if field.key in known}
+        self.keys = [typed_integer(numbers[field.key]) for field in fields]
 
     def header(self, *more: bytes) -> bytes:
         """The header that declares the fields, with some lines more."""

@@ -53,7 +53,7 @@ class InfoField:
     """An INFO field of one value an ALT.
 
     Attributes:
-        name: Its key.
+        name: What it is called.
         kind: Float or String.
         meaning: Its Description.
     """
@@ -61,6 +61,11 @@ class InfoField:
     name: str
     kind: str
     meaning: str
+
+    @property
+    def key(self) -> bytes:
+        """Its name, as text has it."""
+        return self.name.encode()
 
     @property
     def declaration(self) -> bytes:

@@ -40,7 +40,7 @@ class TextInfo:
     def __init__(self, header: RecordHeader, fields: Sequence[InfoField]) -> None:
         self.has_replaced = False
         self._lines = header.lines
-        self._declarations = {field.name.encode(): field.declaration for field in fields}
+        self._declarations = {field.key: field.declaration for field in fields}
         names = b"|".join(map(re.escape, self._declarations))
         self._names = re.compile(names)
         self._old = re.compile(rb"(?:^|(?<=;))(?:%s)(?:=[^;]*)?(?:;|$)" % names)

@@ -35,7 +35,7 @@ def write_table(
     table: Outgoing,
     metadata: Mapping[str, Any],
     *,
-    overwrite: bool = True,
+    overwrite: bool,
     place: Path | None = None,
 ) -> None:
     """Write rows in their order; a part keeps their numbers.

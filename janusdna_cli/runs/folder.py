@@ -1,6 +1,6 @@
 """`OUTPUT.parts`: what of a run is done, until its output has its name.
 
-run.json        what the run was started with
+run.json        what the run was started with: without it the folder holds no run
 lock            locked by whoever works on it
 N.journal       entries of a process
 """
@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from janusdna.json_object import read_json
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.destinations import reported
+from janusdna_cli.outputs.destinations import named_beside, reported
 from janusdna_cli.runs.identity import check_same
 from janusdna_cli.runs.journal import Entry, Journal, read_journal
 from janusdna_cli.runs.rows import SortedRows
@@ -42,13 +42,14 @@ class RunFolder:
 
     @classmethod
     def beside(cls, output: str) -> Self:
-        """The one of an output."""
-        return cls(Path(f"{output.rstrip('/')}{_SUFFIX}"))
+        """The one of an output; of one that a link leads to, beside the file itself."""
+        place = Path(output)
+        return cls(named_beside(place.resolve() if place.is_symlink() else place, after=_SUFFIX))
 
     @property
     def exists(self) -> bool:
         """Whether a run was started and not finished."""
-        return self.path.exists()
+        return (self.path / _FACTS).exists()
 
     @contextmanager
     def opened(self, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> Iterator[Self]:
@@ -65,30 +66,24 @@ class RunFolder:
             InputError: There is one, and neither is asked for; it was started with something else; another
                 process works on it; it cannot be written.
         """
-        if self.exists and not (resume or overwrite):
-            raise InputError(
-                f"{self.path}: an unfinished run is there; pass --resume to go on with it, or --overwrite "
-                "to start anew"
-            )
-        with reported(str(self.path)):
-            self.path.mkdir(exist_ok=True)
-            lock = (self.path / _LOCK).open("ab")
-        with lock:
-            self._take(lock)
-            if resume and (self.path / _FACTS).exists():
-                check_same(
-                    self.read_facts()["identity"], facts["identity"], place=str(self.path),
-                    fix="pass the same again, or --overwrite to start anew",
-                )  # fmt: skip
-            else:
-                self._begin(facts)
+        with self._locked():
+            goes_on = self.exists and not overwrite
+            if goes_on:
+                self._check_going_on(facts, resume=resume)
             try:
+                if not goes_on:
+                    self._begin(facts)
                 yield self
             except BaseException as error:
                 self._leave(error)
                 raise
-            with reported(str(self.path)):
-                shutil.rmtree(self.path)
+            self._remove()
+
+    def clear(self) -> None:
+        """Remove what a run left that was killed when its output had its name."""
+        if self.path.exists():
+            with self._locked():
+                self._remove()
 
     def read_facts(self) -> dict[str, Any]:
         """What the run was started with, under "identity", and the command line that did."""
@@ -103,6 +98,18 @@ class RunFolder:
         for path in sorted(self.path.glob("*.journal")):
             yield from read_journal(path)
 
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with reported(str(self.path)):
+            self.path.mkdir(exist_ok=True)
+            lock = (self.path / _LOCK).open("ab")
+        with lock:
+            self._take(lock)
+            yield
+        if not self.exists:
+            with suppress(OSError):  # now that nothing is open
+                self.path.rmdir()
+
     def _take(self, lock: Any) -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,10 +118,21 @@ class RunFolder:
         except OSError:  # a file system without locks
             return
 
+    def _check_going_on(self, facts: Mapping[str, Any], *, resume: bool) -> None:
+        if not resume:
+            raise InputError(
+                f"{self.path}: an unfinished run is there; pass --resume to go on with it, or --overwrite "
+                "to start anew"
+            )
+        check_same(
+            self.read_facts()["identity"], facts["identity"], place=str(self.path),
+            fix="pass the same again, or --overwrite to start anew",
+        )  # fmt: skip
+
     def _begin(self, facts: Mapping[str, Any]) -> None:
-        """Forget what an earlier run did; `run.json` is there whole, or not at all."""
+        """Forget what an earlier run did, first that it is one; `run.json` is there whole, or not at all."""
         with reported(str(self.path)):
-            for path in self.path.iterdir():
+            for path in sorted(self.path.iterdir(), key=lambda path: path.name != _FACTS):
                 if path.name != _LOCK:
                     path.unlink()
             aside = self.path / f".{_FACTS}"
@@ -125,8 +143,13 @@ class RunFolder:
             aside.rename(self.path / _FACTS)
 
     def _leave(self, error: BaseException) -> None:
-        if any(self.path.glob("*.journal")):
+        if any(path.stat().st_size for path in self.path.glob("*.journal")):
             error.add_note(f"what is done is kept in {self.path}: go on with --resume")
             return
-        with suppress(OSError):
-            shutil.rmtree(self.path)
+        with suppress(InputError):
+            self._remove()
+
+    def _remove(self) -> None:
+        with reported(str(self.path)):
+            (self.path / _FACTS).unlink(missing_ok=True)
+        shutil.rmtree(self.path, ignore_errors=True)  # NFS keeps what is open; it is no run any more

@@ -34,9 +34,8 @@ class Keeper:
         self._checksums = checksums
         self._reader = reader
         self._windows, self._bases = reader.windows, reader.bases
-        self._whole: list[pa.Table] = []
+        self._whole: list[tuple[int, list[pa.Table]]] = []  # units and their rows
         self._begun: list[pa.Table] = []
-        self._units: list[int] = []
         self._contigs: set[str] = set()
         self._bytes = 0
         self._last = time.monotonic()
@@ -61,23 +60,23 @@ class Keeper:
         self._begun.append(done.numbered_rows())
         self._bytes += done.rows.nbytes
         if done.chunk.is_last:
-            self._units.append(done.chunk.unit)
-            self._whole += self._begun
-            self._begun = []
+            unit, self._begun = (done.chunk.unit, self._begun), []
+            self._whole.append(unit)  # at once: an interruption parts no unit from its rows
             if self._bytes >= _BYTES or time.monotonic() - self._last >= _SECONDS:
                 self._keep()
 
     def _keep(self) -> None:
-        if not self._units:
+        if not self._whole:
             return
-        reader, rows = self._reader, pa.concat_tables(self._whole)
+        reader, whole = self._reader, self._whole
         entry = Entry(
-            tuple(self._units),
+            tuple(unit for unit, _ in whole),
             self._checksums.of(sorted(self._contigs)),
             reader.windows - self._windows,
             reader.bases - self._bases,
         )
-        self._whole, self._units, self._contigs = [], [], set()
-        self._journal.add(entry, rows)
+        self._whole = []  # before they are written: whatever interrupts that, no unit is written twice
+        self._journal.add(entry, pa.concat_tables(rows for _, tables in whole for rows in tables))
+        self._contigs = set()
         self._windows, self._bases = reader.windows, reader.bases
-        self._bytes, self._last = sum(table.nbytes for table in self._begun), time.monotonic()
+        self._bytes, self._last = 0, time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections import deque
@@ -14,6 +15,7 @@ import pyarrow as pa
 import torch
 
 import janusdna
+from janusdna_cli.outputs.parquet import as_json
 from janusdna_cli.outputs.schemas import SCHEMA_VERSION
 from janusdna_cli.reading.provenance import origin
 from janusdna_cli.runs.finishing import write_table
@@ -68,6 +70,7 @@ class _Kept:
         identity = self._identity()
         if self.settings.resume and not folder.exists and Path(self.target.path).exists():
             check_complete(self.target.path, self.target.form, identity)
+            folder.clear()
             logger.info("%s: is complete; nothing is left to do", self.target.path)
             return self.summary
         source = str(Path(self.job.source).resolve())
@@ -101,9 +104,9 @@ class _Kept:
             yield
 
     def _identity(self) -> dict[str, Any]:
-        """Whatever changes a number of the table."""
+        """Whatever changes a number of the table, as its metadata will tell it."""
         job, info = self.job, self.job.model.info
-        return {
+        identity = {
             "command": job.command,
             "version": janusdna.__version__,
             "schema": SCHEMA_VERSION,
@@ -120,6 +123,8 @@ class _Kept:
             "--batch-bp": self.settings.batch_bp,
             "unit": self.bases,
         }
+        found: dict[str, Any] = json.loads(as_json(identity))
+        return found
 
     def _work(self, folder: RunFolder, survey: Survey, mine: set[int]) -> None:
         """Do what is not done."""
@@ -197,8 +202,9 @@ class _Kept:
         shard = target.shard
         part = part_facts(shard, sum(survey.rows), folder.read_facts()) if shard else {}
         metadata = self._metadata(folder, contigs) | part
+        overwrite = self.settings.overwrite or self.settings.resume
         with self.job.outgoing(rows, target.form) as table:
-            write_table(target, table, metadata, place=folder.path)
+            write_table(target, table, metadata, overwrite=overwrite, place=folder.path)
 
     def _metadata(self, folder: RunFolder, contigs: dict[str, str | None]) -> dict[str, Any]:
         job, facts = self.job, folder.read_facts()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,39 +93,19 @@ def open_parts(names: Sequence[str]) -> Parts:
     Raises:
         InputError: Something else is among them, they are of several runs, one is missing or there twice.
     """
-    paths = [path for name in names for path in _files(Path(name))]
-    found = {path: _metadata(path) for path in paths}
-    first = paths[0]
-    by_index: dict[int, Path] = {}
+    found = {path: _part(path) for name in names for path in _files(Path(name))}
+    first = next(iter(found))
     for path, metadata in found.items():
-        if "part" not in metadata:
-            raise InputError(f"{path}: is no part of a sharded run; pass what --shard wrote")
-        part = metadata["part"]
-        check_same(
-            _of_all(metadata),
-            _of_all(found[first]),
-            place=str(path),
-            fix=f"{first} is of another run: pass parts of one",
-        )
-        if part["index"] in by_index:
-            raise InputError(
-                f"{path}: is part {part['index']}, as is {by_index[part['index']]}; pass one of them"
-            )
-        by_index[part["index"]] = path
-    count = found[first]["part"]["count"]
-    if missing := [index for index in range(1, count + 1) if index not in by_index]:
-        shown = ", ".join(f"{index}/{count}" for index in missing[:5]) + (", ..." if len(missing) > 5 else "")
-        raise InputError(
-            f"{first.parent}: of {count} parts {len(missing)} are missing: --shard {shown}; run them first"
-        )
-    ordered = [by_index[index] for index in sorted(by_index)]
-    schema = pq.read_schema(first)
+        fix = f"{first} is of another run: pass parts of one"
+        check_same(_of_all(metadata), _of_all(found[first]), place=str(path), fix=fix)
+    ordered = _in_order(found)
+    schema, facts = pq.read_schema(ordered[0]), found[ordered[0]]
     return Parts(
         ordered,
-        _whole([found[path] for path in ordered]),
+        {name: value for name, value in facts.items() if name != "part"} | _checksums(found),
         schema.remove(schema.get_field_index(NUMBER)).remove_metadata(),
-        found[first]["part"]["rows"],
-        found[first]["part"]["source"],
+        facts["part"]["rows"],
+        facts["part"]["source"],
     )
 
 
@@ -145,7 +126,7 @@ class PartRows:
     def between(self, start: int, end: int) -> pa.Table:
         """Those whose number is in [start, end)."""
         wanted = [i for i, (first, last) in enumerate(self._limits) if first < end and last >= start]
-        with pq.ParquetFile(self._path) as file:
+        with _expected_whole(self._path), pq.ParquetFile(self._path, page_checksum_verification=True) as file:
             self._groups = {i: self._groups.get(i) or file.read_row_group(i) for i in wanted}
         if not wanted:
             return pq.read_schema(self._path).remove_metadata().empty_table()
@@ -171,14 +152,29 @@ def _files(path: Path) -> list[Path]:
 
 def _metadata(path: Path) -> dict[str, Any]:
     """What a Parquet file's say under `janusdna`."""
-    try:
+    with _expected_whole(path):
         kept = pq.read_metadata(path).metadata or {}
+        found: dict[str, Any] = json.loads(kept.get(METADATA_KEY.encode(), b"{}"))
+    return found
+
+
+@contextmanager
+def _expected_whole(path: Path) -> Iterator[None]:
+    """Makes one line of what Arrow says of a file that is none of its own, or not as it was."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: is no Parquet file, or a damaged one: {error}") from None
-    found: dict[str, Any] = json.loads(kept.get(METADATA_KEY.encode(), b"{}"))
-    return found
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path}: is no Parquet file, or a damaged one: {error}; write it again") from None
+
+
+def _part(path: Path) -> dict[str, Any]:
+    """What a part's metadata say."""
+    metadata = _metadata(path)
+    if "part" not in metadata:
+        raise InputError(f"{path}: is no part of a sharded run; pass what --shard wrote")
+    return metadata
 
 
 def _of_all(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,13 +182,40 @@ def _of_all(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {"--shard of": metadata["part"]["count"], "rows": metadata["part"]["rows"], **metadata["run"]}
 
 
-def _whole(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the metadata of the whole table say."""
-    found = {name: value for name, value in parts[0].items() if name != "part"}
-    digests = [part.get("contig_md5") for part in parts]
-    return found | bounded_checksums(
-        dict(sorted((k, v) for each in digests for k, v in (each or {}).items()))
-    )
+def _in_order(found: Mapping[Path, Mapping[str, Any]]) -> list[Path]:
+    """The paths of all parts of a run, by their metadata."""
+    by_index: dict[int, Path] = {}
+    for path, metadata in found.items():
+        index, count = metadata["part"]["index"], metadata["part"]["count"]
+        if index in by_index:
+            raise InputError(f"{path}: is part {index}, as is {by_index[index]}; pass one of them")
+        by_index[index] = path
+    if missing := [index for index in range(1, count + 1) if index not in by_index]:
+        shown = ", ".join(f"{index}/{count}" for index in missing[:5]) + (", ..." if len(missing) > 5 else "")
+        place = next(iter(found)).parent
+        raise InputError(
+            f"{place}: of {count} parts {len(missing)} are missing: --shard {shown}; run them first"
+        )
+    return [by_index[index] for index in sorted(by_index)]
+
+
+def _checksums(found: Mapping[Path, Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of all contigs that were read, for the metadata of the whole table.
+
+    Raises:
+        InputError: If a contig had other bases for one part than for another.
+    """
+    whole: dict[str, str | None] = {}
+    for path, metadata in found.items():
+        if metadata["contig_md5"] is None:  # of too many
+            return {"contig_md5": None}
+        known = {name: md5 for name, md5 in metadata["contig_md5"].items() if md5 is not None}
+        before = {name: whole[name] for name in known if whole.get(name) is not None}
+        now = {name: known[name] for name in before}
+        fix = "parts before it were read from another reference: pass parts of one run"
+        check_same({"md5 of": now}, {"md5 of": before}, place=str(path), fix=fix)
+        whole |= {name: None for name in metadata["contig_md5"] if name not in whole} | known
+    return bounded_checksums(dict(sorted(whole.items())))
 
 
 def _limits(group: Any) -> tuple[int, int]:

@@ -63,7 +63,7 @@ def _stretch(costs: Sequence[float], index: int, count: int) -> range:
     first = last = 0
     middle = 0.0
     for cost in costs:
-        owner = int((middle + (cost + least) / 2) / total * count)
+        owner = min(int((middle + (cost + least) / 2) / total * count), count - 1)  # sums are rounded
         first += owner < index
         last += owner <= index
         middle += cost + least
