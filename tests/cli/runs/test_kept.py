@@ -254,13 +254,13 @@ def test_overwrite_and_resume_are_no_pair(work, words):
 @pytest.mark.parametrize(
     ("words", "name", "streamed"),
     [
-        (("score-variants", "-"), "out.parquet", "standard input cannot be resumed"),
-        (("embed", "genome.fa", "-"), "out.parquet", "standard input cannot be resumed"),
-        (("embed", "genome.fa", "regions.bed"), "-", "standard output cannot be resumed"),
+        (("score-variants", "-"), "out.parquet", "standard input can be neither resumed nor shared out"),
+        (("embed", "genome.fa", "-"), "out.parquet", "standard input can be neither resumed nor shared out"),
+        (("embed", "genome.fa", "regions.bed"), "-", "standard output can be neither resumed nor shared out"),
         (
             ("embed", "genome.fa", "regions.bed", "--format", "tsv"),
             "/dev/null",
-            "the pipe /dev/null cannot be resumed",
+            "the pipe /dev/null can be neither resumed nor shared out",
         ),
     ],
 )
@@ -463,7 +463,7 @@ def test_journals_of_several_processes_are_put_together(work, answers, whole):
     """Each that went on with the run left its own."""
     words = CENTERED.words(work)
     for number in range(1, 4):
-        interrupted(work, answers, [*words, *(["--resume"] if number > 1 else [])], 4)
+        interrupted(work, answers, [*words, *(["--resume"] if number > 1 else [])], 3)
         assert len(list(Path("out.parquet.parts").glob("*.journal"))) == number
     assert run_to_end(work, [*words, "--resume"]) == whole(CENTERED)
 
