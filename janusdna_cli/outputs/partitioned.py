@@ -6,7 +6,7 @@ The files are plain ones: the contig is their name and stays in their column `ch
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import numpy as np
@@ -43,6 +43,7 @@ class PartitionedSink:
         self._folder = folder
         self._schema = schema
         self._sinks: dict[str, ParquetSink] = {}
+        self._files: list[BinaryIO] = []
 
     def write(self, table: Any) -> None:
         """Takes some rows."""
@@ -64,9 +65,10 @@ class PartitionedSink:
 
     def abandon(self) -> None:
         """Lets go of them incomplete."""
-        for sink in self._sinks.values():
+        for sink, file in zip(self._sinks.values(), self._files, strict=True):
+            sink.abandon()
             with suppress(OSError):
-                sink.abandon()
+                file.close()
 
     def _file(self, contig: str) -> str:
         """The file of a contig, opened."""
@@ -82,7 +84,9 @@ class PartitionedSink:
         return OTHERS
 
     def _open(self, name: str) -> None:
-        self._sinks[name] = ParquetSink((self._folder / name).open("xb"), self._schema)
+        file = (self._folder / name).open("xb")
+        self._files.append(file)
+        self._sinks[name] = ParquetSink(file, self._schema)
 
     def _bound_waiting(self) -> None:
         """Has the fullest files write small row groups, where all together keep too much in memory."""
