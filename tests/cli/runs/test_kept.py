@@ -449,7 +449,7 @@ def test_an_empty_input_is_an_empty_table(work):
 def test_journals_of_several_processes_are_put_together(work, answers, whole):
     """Each that went on with the run left its own."""
     words = MEAN.words(work)
-    for number in range(1, 4):
+    for number in (1, 2):
         result = interrupted(work, answers, [*words, "--resume"], 2)
         assert result.exit_code == 130
         assert len(list(Path("out.parquet.parts").glob("*.journal"))) == number
