@@ -33,6 +33,8 @@ def embedding_schema(
         per_base: One row a base, with its 1-based position on the contig in `pos`.
         extra_columns: How many BED columns, from the fourth on, are kept as strings `bed_4`, `bed_5`, ...
     """
+    # As Parquet names it: what is read back is of the same type.
+    element = pa.field("element", _VALUES[dtype])
     kept = range(FIRST_BED_COLUMN, FIRST_BED_COLUMN + extra_columns)
     fields = [
         described("chrom", pa.string(), "contig, as in the BED", nullable=False),
@@ -43,7 +45,7 @@ def embedding_schema(
         described("n_bases", pa.int64(), "bases A, C, G, T read", nullable=False),
         described("status", pa.string(), "ok, or why there is no embedding", nullable=False),
         *(described(f"bed_{i}", pa.string(), f"BED column {i}") for i in kept),
-        described("embedding", pa.list_(_VALUES[dtype], dimension), _meaning(layer)),
+        described("embedding", pa.list_(element, dimension), _meaning(layer)),
     ]
     if per_base:
         fields.insert(5, described("pos", pa.int64(), "position of the base on the contig, 1-based"))

@@ -24,15 +24,22 @@ COMPLEMENT = str.maketrans("ACGT", "TGCA")
 TRAINED_LENGTH = 64
 
 
-def save_model(directory: Path, *, attention_layers: tuple[int, ...] = (2,), seed: int = 1) -> Path:
+def save_model(
+    directory: Path,
+    *,
+    num_layers: int = 3,
+    expert_layers: tuple[int, ...] = (1,),
+    attention_layers: tuple[int, ...] = (2,),
+    seed: int = 1,
+) -> Path:
     """A network in which each base matters and float32 is within 2e-6 of float64."""
     config = ModelConfig(
         hidden_size=WIDTH,
         intermediate_size=32,
         fusion_scale_width=32,
-        num_layers=3,
+        num_layers=num_layers,
         num_experts=4,
-        expert_layers=(1,),
+        expert_layers=expert_layers,
         attention_layers=attention_layers,
         trained_length=TRAINED_LENGTH,
     )

@@ -11,6 +11,8 @@ from janusdna_cli.reading import chunks
 from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.runs import keeper, rows, running
 
+from ..conftest import save_model
+
 # A unit is a few windows of 64 bases, on both strands.
 UNIT = 500
 
@@ -98,6 +100,13 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest network: what is shown here is shown of any."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    return save_model(folder, num_layers=1, expert_layers=(), attention_layers=())
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
 def case(request) -> Case:
     return request.param
@@ -112,9 +121,24 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "_CHUNK_ITEMS", 4)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What an undisturbed run gives.
+
+    Attributes:
+        data: The bytes of the table.
+        readings: How often the model is asked.
+        windows: How many it reads.
+    """
+
+    data: bytes
+    readings: int
+    windows: int
+
+
 @pytest.fixture(scope="session")
-def undisturbed() -> dict[object, bytes]:
-    """The bytes of undisturbed runs, by what was run."""
+def undisturbed() -> dict[Case, Whole]:
+    """What undisturbed runs give; each is done once for all tests."""
     return {}
 
 
@@ -158,12 +182,14 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
 
 
 @pytest.fixture
-def whole(work, undisturbed) -> Callable[[Case], bytes]:
-    """The bytes of a case's table."""
+def whole(work, undisturbed, answers) -> Callable[[Case], Whole]:
+    """What an undisturbed run of a case gives."""
 
-    def found(case: Case) -> bytes:
+    def found(case: Case) -> Whole:
         if case not in undisturbed:
-            undisturbed[case] = run_to_end(work, case.words(work), "undisturbed.parquet")
+            answers.reset()
+            data = run_to_end(work, case.words(work), "undisturbed.parquet")
+            undisturbed[case] = Whole(data, answers.calls, answers.windows)
         return undisturbed[case]
 
     return found
