@@ -3,6 +3,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
 import typer
@@ -15,7 +16,6 @@ from janusdna_cli.commands.options import (
     BatchBp,
     Device,
     Dtype,
-    FormatOption,
     Model,
     Output,
     Overwrite,
@@ -24,8 +24,10 @@ from janusdna_cli.commands.options import (
     Threads,
     Verbose,
     Window,
+    format_option,
 )
 from janusdna_cli.errors import InputError, RecordError
+from janusdna_cli.outputs.formats import TABLES, Format
 
 COMMANDS = ("embed", "score-variants", "plot", "models", "demo", "doctor")
 
@@ -56,7 +58,7 @@ def program():
         window: Window = None,
         rc: Rc = True,
         output: Output = None,
-        format_: FormatOption = None,
+        format_: Annotated[Format | None, format_option(TABLES)] = None,
         overwrite: Overwrite = False,
         device: Device = "auto",
         dtype: Dtype = "auto",
@@ -354,3 +356,12 @@ def test_nohup_stays(tmp_path):
             process.wait(timeout=0.5)
         process.terminate()
         assert process.wait(timeout=60) == 143
+
+
+@pytest.mark.parametrize(
+    ("command", "offered"), [("embed", "parquet|tsv "), ("score-variants", "parquet|tsv|vcf|bcf ")]
+)
+def test_help_offers_the_formats_that_a_command_can_write(command, offered):
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).output
+    (line,) = (line for line in shown.splitlines() if "--format" in line)
+    assert offered in line
