@@ -64,7 +64,7 @@ def test_records_io_measures_every_format(run, tmp_path):
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert [row["read"] for row in rows if "read" in row] == ["vcf", "vcf.gz", "bcf"] * 2
     written = ["parquet", "tsv", "tsv.gz", "vcf", "vcf.gz", "bcf"]
-    assert [row["written"] for row in rows if "written" in row] == written * 4
+    assert [row["written"] for row in rows if "written" in row] == [*written, *written[3:]] * 2
     assert all(row["records/s"] > 0 for row in rows)
 
 

@@ -356,3 +356,12 @@ def test_nohup_stays(tmp_path):
             process.wait(timeout=0.5)
         process.terminate()
         assert process.wait(timeout=60) == 143
+
+
+@pytest.mark.parametrize(
+    ("command", "offered"), [("embed", "parquet|tsv "), ("score-variants", "parquet|tsv|vcf|bcf ")]
+)
+def test_help_offers_the_formats_that_a_command_can_write(command, offered):
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).output
+    (line,) = (line for line in shown.splitlines() if "--format" in line)
+    assert offered in line
