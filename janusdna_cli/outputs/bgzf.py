@@ -21,6 +21,7 @@ class Bgzf:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self._is_open = True
 
     def write(self, data: Any, /) -> int:
         """Takes bytes, all of them."""
@@ -30,7 +31,10 @@ class Bgzf:
         return len(view)
 
     def close(self) -> None:
-        """Ends the file, and the stream."""
+        """Ends the file, and the stream; once, also where that fails."""
+        if not self._is_open:
+            return
+        self._is_open = False
         try:
             self._stream.write(_block(memoryview(b"")))  # the end-of-file marker
         finally:
