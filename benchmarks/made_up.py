@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from janusdna import PRESETS, Model, load
+from janusdna import PRESETS, Model, ModelConfig, load
 from janusdna.checkpoint import Checkpoint, save
 from janusdna.nn.model import JanusDNA
 
@@ -51,10 +53,17 @@ def write_snv(path: Path, bases: str) -> None:
 
 def write_model(directory: Path, preset: str) -> Path:
     """Write an untrained network of a preset's size."""
+    return write_network(directory, f"untrained-{preset}", PRESETS[preset], {"trained": False})
+
+
+def write_network(
+    directory: Path, name: str, config: ModelConfig, provenance: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a network of any size as it is before training."""
     torch.manual_seed(0)
-    network = JanusDNA(PRESETS[preset])
+    network = JanusDNA(config)
     tensors = {name: parameter.detach() for name, parameter in network.named_parameters()}
-    save(Checkpoint(f"untrained-{preset}", network.config, tensors, "", {"trained": False}), directory)
+    save(Checkpoint(name, network.config, tensors, "", dict(provenance or {})), directory)
     return directory
 
 

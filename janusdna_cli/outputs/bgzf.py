@@ -23,6 +23,7 @@ class Bgzf:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._pending = bytearray()
+        self._is_open = True
 
     def write(self, data: Any, /) -> int:
         """Takes bytes, all of them."""
@@ -34,7 +35,10 @@ class Bgzf:
         return len(data)
 
     def close(self) -> None:
-        """Ends the file, and the stream."""
+        """Ends the file, and the stream; once, also where that fails."""
+        if not self._is_open:
+            return
+        self._is_open = False
         try:
             self._write_blocks(bytes(self._pending))
             self._stream.write(_block(b""))  # the end-of-file marker

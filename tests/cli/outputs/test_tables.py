@@ -1,6 +1,8 @@
 import errno
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -311,6 +313,40 @@ def test_a_full_disk_is_one_line(chosen):
         open_table("/dev/full", SMALL, chosen) as table,
     ):
         table.write(small(100_000))
+
+
+class Full(io.FileIO):
+    """A file on a disk that has some room left, and less after each write."""
+
+    room = 0
+
+    def write(self, data):
+        data = bytes(memoryview(data))[: Full.room]
+        Full.room -= len(data)
+        if not data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data)
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.tsv", "out.tsv.gz"])
+def test_a_disk_that_is_full_at_any_byte_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, name):
+    destination = tmp_path / name
+    write(destination, SMALL, small(20_000))
+    size = destination.stat().st_size
+    destination.unlink()
+    real = Path.open
+
+    def on_a_full_disk(path, mode="r", *arguments, **options):
+        if mode != "wb":
+            return real(path, mode, *arguments, **options)
+        return io.BufferedWriter(Full(path, "w"))
+
+    monkeypatch.setattr(Path, "open", on_a_full_disk)
+    full = f"^{re.escape(str(destination))}: cannot be written: {os.strerror(errno.ENOSPC)}"
+    for Full.room in range(0, size, max(1, size // 50)):
+        with pytest.raises(InputError, match=full):
+            write(destination, SMALL, small(20_000))
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_an_os_error_of_the_body_is_not_renamed(tmp_path):
