@@ -359,7 +359,7 @@ def test_nohup_stays(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("command", "offered"), [("embed", "parquet|tsv "), ("score-variants", "parquet|tsv|vcf|bcf ")]
+    ("command", "offered"), [("embed", "parquet|tsv|npz|h5ad "), ("score-variants", "parquet|tsv|vcf|bcf ")]
 )
 def test_help_offers_the_formats_that_a_command_can_write(command, offered):
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).output

@@ -1,11 +1,12 @@
 """Commands over small files in many small units, each kept as soon as it is done."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from janusdna_cli.reading import chunks
 from janusdna_cli.reading.window_reader import WindowReader
@@ -119,6 +120,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "_SECONDS", 0)
     monkeypatch.setattr(rows, "_BLOCK_ROWS", 16)
     monkeypatch.setattr(chunks, "_CHUNK_ITEMS", 4)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in other processes: with another number the last bits of a sum are others."""
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
