@@ -1,11 +1,13 @@
-"""Do time and memory before the first tile, and of bringing rows back in order, grow as the file does?
+"""Do time and memory of the program beside the model grow as the file does?
 
-    python benchmarks/growth.py --rows 100000 1000000 10000000
+    python benchmarks/growth.py --rows 100000 1000000 10000000 --what tiled
 
-What `--context tiled` does beside reading: every record of a made-up VCF is placed on the reference, kept
-until its tile's turn has come, and given back in the order of the file. No model is read. A variant a base,
-in the order of the contig and in none; each size in a process of its own.
+The real commands, from file to Parquet, over a made-up VCF of SNVs and 3 % indels, in the order of the contig
+or in none, and over a BED, with a model that answers at once with zeros: a million rows would keep a real one
+busy for hours on a CPU. Each size in a process of its own.
 """
+
+from __future__ import annotations
 
 import json
 import random
@@ -13,95 +15,110 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import made_up
-import numpy as np
-import pyarrow as pa
+from host_side import answer_at_once
 from measure import Row, arguments, report, run_child
+from torch import Tensor
 
-from janusdna_cli.genome.fasta import Reference
-from janusdna_cli.genome.vcf import VariantReader
-from janusdna_cli.runs.journal import Journal
-from janusdna_cli.runs.rows import InOrder, numbered_by
-from janusdna_cli.runs.streaming import spill
-from janusdna_cli.variants.plan import plan_alleles
-from janusdna_cli.variants.tiles import Tiles
+from janusdna import Model
+from janusdna.reader import Reading
+from janusdna_cli import EmbedSettings, ScoreSettings, embed_regions, score_variants
+from janusdna_cli.runtime.summary import Summary
 
-_ANSWERED_AT_ONCE = 1024
-_COLUMNS = [f"score_{number}" for number in range(20)]
+WHAT = ("tiled", "tiled shuffled", "centered", "embed")
+_PRESET = "janusdna-32"
+_BASES_A_ROW = 5
+_REGION = 100
 
 
 def main() -> None:
     """Measure and report."""
     parser = arguments(__doc__, "growth")
     parser.add_argument("--rows", type=int, nargs="+", default=(100_000, 1_000_000))
-    parser.add_argument("--order", nargs="+", default=("sorted", "shuffled"), choices=("sorted", "shuffled"))
+    parser.add_argument("--what", nargs="+", default=WHAT, choices=WHAT)
     parser.add_argument("--window", type=int, default=1024)
-    parser.add_argument("--once", action="store_true", help="in this process, as the others are started")
+    parser.add_argument("--once", help="a folder of files, in this process, as the others are started")
     options = parser.parse_args()
     if options.once:
-        print(json.dumps(measured(options.rows[0], options.order[0], options.window)), file=sys.stderr)
+        print(json.dumps(measured(Path(options.once), options.what[0], options.window)), file=sys.stderr)
         return
-    rows = []
-    for order in options.order:
+    rows: list[Row] = []
+    for what in options.what:
         for count in options.rows:
-            command = [__file__, "--once", "--rows", count, "--order", order, "--window", options.window]
-            _, peak, said = run_child([sys.executable, *map(str, command)])
+            with tempfile.TemporaryDirectory() as folder:
+                write_files(Path(folder), count, shuffled="shuffled" in what)
+                command = [__file__, "--once", folder, "--what", what, "--window", options.window]
+                _, peak, said = run_child([sys.executable, *map(str, command)])
             rows.append(json.loads(said.splitlines()[-1]) | {"peak memory, MB": peak / 1e6})
     report(rows, options.json)
 
 
-def measured(count: int, order: str, window: int) -> Row:
-    """One file of `count` records."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_variants(folder / "variants.vcf", made_up.write_genome(folder / "genome.fa", count), order)
-        began = time.perf_counter()
-        first, done = brought_back(folder, window)
+def write_files(folder: Path, count: int, *, shuffled: bool) -> None:
+    """A genome, about `count` variants of it, as many regions, and a network."""
+    bases = made_up.write_genome(folder / "genome.fa", count * _BASES_A_ROW)
+    vcf = folder / "variants.vcf"
+    made_up.write_variants(vcf, bases, every=_BASES_A_ROW)
+    if shuffled:
+        lines = vcf.read_text().splitlines(keepends=True)
+        header = sum(line.startswith("#") for line in lines)
+        records = lines[header:]
+        random.Random(0).shuffle(records)
+        vcf.write_text("".join(lines[:header] + records))
+    starts = (i * _BASES_A_ROW for i in range(count - _REGION))
+    (folder / "regions.bed").write_text("".join(f"chr1\t{at}\t{at + _REGION}\n" for at in starts))
+    made_up.write_model(folder / "model", _PRESET)
+
+
+def measured(folder: Path, what: str, window: int) -> Row:
+    """One run over the files in a folder."""
+    first: list[float] = []
+
+    def answer(model: Model, ids: Tensor, targets: Tensor, *, edits=()) -> Reading:
+        first.append(time.perf_counter())
+        return answer_at_once(model, ids, targets, edits=edits)
+
+    began = time.perf_counter()
+    with mock.patch.object(Model, "read", answer):
+        summary = run(folder, what, window)
+    seconds = time.perf_counter() - began
+    rows = sum(summary.counts.values())
     return {
-        "order": order,
-        "rows": done,
-        "first tile after, s": first - began,
-        "all rows back after, s": time.perf_counter() - began,
-        "a row, us": (time.perf_counter() - began) / done * 1e6,
+        "what": what,
+        "rows": rows,
+        "first window after, s": first[0] - began,
+        "all after, s": seconds,
+        "a row, us": seconds / rows * 1e6,
     }
 
 
-def write_variants(path: Path, bases: str, order: str) -> None:
-    """A substitution of every base."""
-    places = list(range(len(bases)))
-    if order == "shuffled":
-        random.Random(0).shuffle(places)
-    with path.open("w") as file:
-        file.write("##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
-        for at in places:
-            file.write(f"chr1\t{at + 1}\t.\t{bases[at]}\t{'C' if bases[at] == 'A' else 'A'}\t.\t.\t.\n")
-
-
-def brought_back(folder: Path, window: int) -> tuple[float, int]:
-    """When the first tile was there, and how many rows came back."""
-    first, done, waiting = 0.0, 0, []
-    with (
-        VariantReader.open(str(folder / "variants.vcf")) as records,
-        Reference.open(folder / "genome.fa") as reference,
-        Journal(folder / "waiting", is_lasting=False) as spilled,
-        Tiles() as tiles,
-    ):
-        order = InOrder(lambda rows: spill(spilled, rows))
-        tiles.fill(plan_alleles(records, reference, window, "tiled"))
-        for members in tiles:
-            first = first or time.perf_counter()
-            waiting += [number for number, _ in members]
-            if len(waiting) >= _ANSWERED_AT_ONCE:
-                done += sum(rows.num_rows for rows in order.add(answers(waiting)))
-                waiting = []
-        return first, done + sum(rows.num_rows for rows in order.add(answers(waiting)))
-
-
-def answers(numbers: list[int]) -> pa.Table:
-    """Rows as wide as those of the table."""
-    values = dict.fromkeys(_COLUMNS, np.full(len(numbers), -1.5, np.float32))
-    return numbered_by(pa.table(values), numbers)
+def run(folder: Path, what: str, window: int) -> Summary:
+    """The command, as its users run it."""
+    model, fasta, output = (str(folder / name) for name in ("model", "genome.fa", "out.parquet"))
+    if what == "embed":
+        return embed_regions(
+            EmbedSettings(
+                fasta=fasta,
+                regions=str(folder / "regions.bed"),
+                output=output,
+                model=model,
+                window=window,
+                quiet=True,
+            )
+        )
+    context = "tiled" if "tiled" in what else "centered"
+    return score_variants(
+        ScoreSettings(
+            vcf=str(folder / "variants.vcf"),
+            fasta=fasta,
+            output=output,
+            model=model,
+            window=window,
+            context=context,
+            quiet=True,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -33,15 +33,15 @@ def write_genome(path: Path, length: int) -> str:
     return bases
 
 
-def write_variants(path: Path, bases: str) -> None:
-    """Write a VCF as dense as a real one: SNVs, some with two ALTs, insertions and deletions."""
+def write_variants(path: Path, bases: str, every: int = BASES_A_VARIANT) -> None:
+    """Write a VCF: SNVs, some with two ALTs, insertions and deletions; by default as dense as a real one."""
     rng = random.Random(1)
     records = []
-    at = rng.randrange(BASES_A_VARIANT)
+    at = rng.randrange(every)
     while at < len(bases) - 10:
         ref, alt = _alleles(rng, bases, at)
         records.append(f"chr1\t{at + 1}\t.\t{ref}\t{alt}\t.\t.\t.\n")
-        at += len(ref) + rng.randrange(2 * BASES_A_VARIANT - 1)
+        at += len(ref) + rng.randrange(2 * every - 1)
     path.write_text(_HEADER + "".join(records))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from janusdna_cli.genome.streams import InputStream, decode
-from janusdna_cli.genome.vcf_text import parse_record, read_header
+from janusdna_cli.genome.streams import decode
+from janusdna_cli.genome.vcf import VariantReader
 
 _INFO = 7
 
@@ -37,18 +37,13 @@ class LabelledAllele:
 
 
 def read_alleles(path: str | Path) -> Iterator[LabelledAllele]:
-    """Every ALT of every record, plain or compressed; those of one record after another.
+    """Every ALT of every record of a text VCF, plain or compressed; those of one record after another.
 
     Where INFO has as many values of a key as the record has ALTs, each ALT is given its own.
     """
-    with InputStream(str(path)) as stream:
-        lines = stream.lines()
-        columns = read_header(lines, stream.name)[-1].count(b"\t") + 1
-        for number, line in lines:
-            variant = parse_record(line, columns, f"line {number}", stream.name)
-            if variant is None:
-                continue
-            fields = line.rstrip(b"\r\n").split(b"\t", _INFO + 1)
+    with VariantReader.open(str(path), keep_records=True) as reader:
+        for variant in reader:
+            fields = (variant.record or b"").rstrip(b"\r\n").split(b"\t", _INFO + 1)
             info = _parsed(decode(fields[_INFO])) if len(fields) > _INFO else {}
             for which, alt in enumerate(variant.alts):
                 own = {key: _of_alt(value, which, len(variant.alts)) for key, value in info.items()}

@@ -22,7 +22,7 @@ from typer.core import TyperGroup
 
 from janusdna import __version__
 from janusdna.errors import JanusDNAError
-from janusdna_cli.commands import demo, doctor, embed, merge, models, plot, pretrain, score_variants
+from janusdna_cli.commands import demo, doctor, embed, info, merge, models, plot, pretrain, score_variants
 from janusdna_cli.errors import ReaderGoneError
 from janusdna_cli.runtime.signals import Terminated, raise_on_signals
 from janusdna_cli.runtime.standard_streams import (
@@ -152,6 +152,7 @@ app.command("score-variants")(score_variants.score_variants)
 app.command("merge")(merge.merge)
 app.command("pretrain")(pretrain.pretrain)
 app.command("plot")(plot.plot)
+app.command("info")(info.info)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

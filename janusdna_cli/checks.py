@@ -90,13 +90,19 @@ def paths(settings: Any, *fields: str) -> None:
             raise InputError(f"{option(name)}: found {value!r}, expected a path") from None
 
 
-def enumerated(settings: Any, field: str, kind: type[StrEnum]) -> None:
+def enumerated(settings: Any, field: str, members: Collection[StrEnum]) -> None:
     """Turn the name of a member, in a frozen dataclass, into the member.
+
+    Args:
+        settings: The dataclass.
+        field: Of it.
+        members: Of one enumeration, those that are good.
 
     Raises:
         InputError: If there is none of that name.
     """
-    check(settings, one_of(field, choices=list(kind)))
+    check(settings, one_of(field, choices=members))
     value = getattr(settings, field)
     if value is not None:
+        kind = type(next(iter(members)))
         object.__setattr__(settings, field, kind(value))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import pyarrow as pa
 
 from janusdna_cli.outputs.destinations import check_destination
-from janusdna_cli.outputs.formats import Format, table_format
-from janusdna_cli.runs.finishing import write_table
-from janusdna_cli.runs.parts import open_parts
+from janusdna_cli.outputs.formats import EMBEDDINGS, VARIANTS, Format, table_format
+from janusdna_cli.runs.finishing import Outgoing, write_table
+from janusdna_cli.runs.identity import check_same, file_identity
+from janusdna_cli.runs.parts import Parts, open_parts
 from janusdna_cli.runs.rows import in_order
 from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.progress import progress
 from janusdna_cli.runtime.summary import Summary
+from janusdna_cli.variants.annotation import as_records
 
 __all__ = ["merge_parts"]
+
+_FORMATS = {"score-variants": VARIANTS, "embed": (*EMBEDDINGS, Format.parquet_folder)}
 
 
 def merge_parts(
@@ -36,11 +43,26 @@ def merge_parts(
     Raises:
         InputError: A part is missing, damaged or of another run; the output cannot be written.
     """
-    target = Target(output, table_format(output, form), is_kept=True)
-    check_destination(output, overwrite=overwrite)
     parts = open_parts(names)
+    found = table_format(output, form, formats=_FORMATS[parts.command])
+    target = Target(output, found, is_kept=True)
+    check_destination(output, overwrite=overwrite, folder=found is Format.parquet_folder)
     summary = Summary(output, "rows")
     with progress("Merging", parts.rows, "rows", quiet=quiet) as bar:
-        blocks = bar.passing(in_order(parts.sorted_rows(), 0, parts.rows))
-        write_table(target, parts.schema, summary.counted(blocks), parts.metadata, overwrite=overwrite)
+        rows = summary.counted(bar.passing(in_order(parts.sorted_rows(), 0, parts.rows)))
+        with _outgoing(parts, rows, target.form) as table:
+            write_table(target, table, parts.metadata, overwrite=overwrite)
     return summary.finish(0, 0)
+
+
+def _outgoing(parts: Parts, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
+    """The table as a format takes it; for VCF and BCF the input is read once more."""
+    if form not in (Format.vcf, Format.bcf):
+        return nullcontext(Outgoing(parts.schema, rows))
+    before = parts.metadata["run"]["input"]
+    check_same(
+        before, file_identity(parts.source), place=f"{parts.source}: the run", fix="put the same file there"
+    )
+    scores = parts.metadata["scores"]
+    asked = None if scores == "default" else tuple(scores)
+    return as_records(parts.source, asked, rows, ((name, None) for name in parts.contigs()))

@@ -8,9 +8,12 @@ import pytest
 
 from janusdna.bundled import bundled_folder
 from janusdna_cli.genome.alleles import Status
+from janusdna_cli.outputs.info_values import fields_of
 from janusdna_cli.regions.embedding import RegionStatus
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.training.metrics import EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
+from janusdna_cli.variants.annotation import annotation_schema
+from janusdna_cli.variants.scores import SCORES
 from janusdna_cli.variants.table import VARIANT_SCHEMA
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +43,14 @@ def test_the_columns_of_a_variant_are_those_of_the_schema():
     assert [(name, kind) for name, kind, _ in documented] == kinds(VARIANT_SCHEMA)
     never = {name for name, _, null in documented if null == "never"}
     assert never == {field.name for field in VARIANT_SCHEMA if not field.nullable}
+
+
+def test_the_info_fields_are_those_of_the_scores():
+    documented = [
+        [cell.strip("`") for cell in cells] for cells in rows(section("formats.md", "VCF and BCF output"))
+    ]
+    written = fields_of(annotation_schema(tuple(SCORES)))
+    assert sorted(documented) == sorted([each.name, column, each.kind] for column, each in written.items())
 
 
 def test_the_columns_of_a_region_are_those_of_the_schema():

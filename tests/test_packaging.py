@@ -107,6 +107,7 @@ def test_constraints_pin_all_that_ci_installs():
 
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
-    asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"], "hatchling", "editables"]
+    extras = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *extras["dev"], *extras["workflow"], "hatchling", "editables"]
     needed = {canonical(re.match(r"[\w.-]+", requirement)[0]) for requirement in asked}
     assert needed - {canonical(line.partition("==")[0]) for line in lines} == set()

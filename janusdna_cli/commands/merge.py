@@ -5,9 +5,12 @@ from typing import Annotated
 import typer
 
 from janusdna_cli.commands import options
+from janusdna_cli.outputs.formats import EMBEDDINGS, VARIANTS, Format
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["merge"]
+
+_FORMATS = dict.fromkeys((*VARIANTS, *EMBEDDINGS))
 
 
 def merge(
@@ -19,7 +22,7 @@ def merge(
         str,
         typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
     ],
-    format: options.FormatOption = None,  # noqa: A002 - the option's name
+    format: Annotated[Format | None, options.format_option(_FORMATS)] = None,  # noqa: A002 - the option's name
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:

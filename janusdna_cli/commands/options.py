@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any
@@ -21,7 +21,6 @@ __all__ = [
     "BatchBp",
     "Device",
     "Dtype",
-    "FormatOption",
     "Kernels",
     "KvDtype",
     "Model",
@@ -34,10 +33,13 @@ __all__ = [
     "Threads",
     "Verbose",
     "Window",
+    "Workers",
+    "format_option",
     "parse_bases",
     "parse_batch_bp",
     "parse_device",
     "parse_window",
+    "parse_workers",
     "told_as_usage",
     "with_run_options",
 ]
@@ -74,6 +76,20 @@ def parse_batch_bp(text: str) -> int | None:
     return None if text == "auto" else parse_bases(text)
 
 
+def parse_workers(text: str) -> int | str:
+    """A number of processes, or `auto`.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    text = str(text)
+    if text == "auto":
+        return text
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise typer.BadParameter(f"found {text!r}, expected a whole number, 1 or more, or auto")
+
+
 def _parse_bases(text: str, low: int, high: int | None) -> int:
     match = re.fullmatch(r"(\d[\d,_]*)([kKmM]?)", str(text).strip())
     limits = f"at least {low:,}" if high is None else f"{low:,} to {high:,}"
@@ -95,6 +111,24 @@ def parse_device(text: str) -> str:
     if not DEVICE.holds(text):
         raise typer.BadParameter(f"found {text!r}, expected {DEVICE.expected}")
     return text
+
+
+def format_option(formats: Collection[Format]) -> Any:
+    """`--format` of a command that can write these."""
+
+    def parse(text: str) -> Format:
+        if text not in formats:
+            raise typer.BadParameter(f"found {text!r}, expected {' or '.join(formats)}")
+        return Format(text)
+
+    return typer.Option(
+        "--format",
+        metavar="|".join(formats),
+        parser=parse,
+        autocompletion=lambda: list(formats),
+        show_default="by suffix",
+        help="Write this format, whatever the suffix.",
+    )
 
 
 Model = Annotated[
@@ -128,11 +162,6 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="PATH", help="Where to write, format by suffix; - is stdout."),
 ]
 
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", show_default="by suffix", help="Write this format, whatever the suffix."),
-]
-
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 
 Resume = Annotated[
@@ -147,6 +176,17 @@ ShardOption = Annotated[
         metavar="I/N",
         show_default="all of it",
         help="Do the I-th of N equal parts of the work; -o is a folder, which `janusdna merge` takes.",
+    ),
+]
+
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        parser=parse_workers,
+        rich_help_panel=_RUN,
+        help="Processes that share the work on a CPU; auto is one a processor, as far as memory allows.",
     ),
 ]
 
@@ -219,6 +259,7 @@ _OF_RUN = {
     "overwrite": Overwrite,
     "resume": Resume,
     "shard": ShardOption,
+    "workers": Workers,
     "model": Model,
     "window": Window,
     "both_strands": Rc,

@@ -6,8 +6,9 @@ import typer
 
 from janusdna_cli.commands import options
 from janusdna_cli.genome.windows import Context
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.variants.scores import SCORES
-from janusdna_cli.variants.settings import ScoreSettings
+from janusdna_cli.variants.settings import FORMATS, ScoreSettings
 
 __all__ = ["score_variants"]
 
@@ -26,7 +27,9 @@ def score_variants(
         ),
     ] = ScoreSettings.fasta,
     output: options.Output = ScoreSettings.output,
-    format: options.FormatOption = ScoreSettings.format,  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Format | None, options.format_option(FORMATS)
+    ] = ScoreSettings.format,
     scores: Annotated[
         str | None,
         typer.Option(

@@ -94,8 +94,10 @@ class InputStream:
         Raises:
             InputError: The compressed data is damaged or ends early.
         """
-        with _damage_told(self.name):
+        try:
             data = self._bytes.read(size)
+        except _DAMAGE as error:
+            raise InputError(f"{self.name}: {_damage(error)}") from error
         if len(data) < size:
             self._note_end()
         return data

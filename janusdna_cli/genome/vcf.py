@@ -1,9 +1,9 @@
 """The sites of a VCF or BCF file, one record at a time.
 
-BCF is read by htslib (`bcf.py`), text is not. On the VCF specification's test files and on hand-made ones,
-pysam 0.24 refuses a whole text file for one broken meta line, ends the run at a CHROM or POS that it dislikes
-without saying at which line, and gives the empty allele of `A,,T` as `.`. The site of a record is the first
-five columns of its line: those are read, the rest is left alone, and an error knows its line.
+htslib does not read them. On the VCF specification's test files and on hand-made ones, pysam 0.24 refuses a
+whole text file for one broken meta line, ends the run at a CHROM or POS that it dislikes without saying at
+which line, and gives the empty allele of `A,,T` as `.`. The site of a record is the first five columns of its
+line, or the front of a BCF's record: those are read, the rest is left alone, and an error knows its place.
 """
 
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Self
 from janusdna_cli.genome import bcf, vcf_text
 from janusdna_cli.genome.streams import InputStream
 from janusdna_cli.genome.variant import Variant
+from janusdna_cli.records.bcf import MAGIC
 
 __all__ = ["Variant", "VariantReader"]
 
@@ -21,36 +22,38 @@ class VariantReader:
 
     Attributes:
         name: The file as messages name it.
+        header: All before the first record.
         reference: What the header's `##reference=` names, without `file://`; None without one.
         contig_lengths: Bases of each contig whose length the header's `##contig` lines tell.
     """
 
-    def __init__(self, stream: InputStream) -> None:
+    def __init__(self, stream: InputStream, *, keep_records: bool) -> None:
         self.name = stream.name
-        self._file: bcf.BcfReader | InputStream = stream
-        if stream.peek(len(bcf.MAGIC)) == bcf.MAGIC:
-            self._file = bcf.BcfReader(stream)
-            header, self._records = self._file.header, self._file.records()
+        self._stream = stream
+        if stream.peek(len(MAGIC)) == MAGIC:
+            self.header = bcf.read_header(stream)
+            self._records = bcf.read_records(stream, self.header, keep=keep_records)
         else:
             lines = stream.lines()
-            header = vcf_text.read_header(lines, stream.name)
-            self._records = vcf_text.read_records(lines, header, stream.name)
-        self.reference = vcf_text.reference_of(header)
-        self.contig_lengths = vcf_text.contig_lengths(header)
+            self.header = vcf_text.read_header(lines, stream.name)
+            self._records = vcf_text.read_records(lines, self.header, keep=keep_records)
+        self.reference = vcf_text.reference_of(self.header.lines)
+        self.contig_lengths = vcf_text.contig_lengths(self.header.lines)
 
     @classmethod
-    def open(cls, source: str) -> Self:
+    def open(cls, source: str, *, keep_records: bool = False) -> Self:
         """Open a file and read its header.
 
         Args:
             source: A path, or "-" for stdin; VCF plain, gzip or bgzip, or BCF, told by content.
+            keep_records: Whether variants have their records as they came.
 
         Raises:
             InputError: The file cannot be read or is neither.
         """
         stream = InputStream(source)
         try:
-            return cls(stream)
+            return cls(stream, keep_records=keep_records)
         except BaseException:
             stream.close()
             raise
@@ -65,7 +68,7 @@ class VariantReader:
 
     def close(self) -> None:
         """Close the file; stdin stays open."""
-        self._file.close()
+        self._stream.close()
 
     def __iter__(self) -> Self:
         return self

@@ -11,48 +11,46 @@ from collections.abc import Iterable, Iterator
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.genome.streams import decode, excerpt
 from janusdna_cli.genome.variant import Variant
+from janusdna_cli.records.header import RecordHeader, structured
 
-__all__ = ["contig_lengths", "parse_record", "read_header", "read_records", "reference_of"]
+__all__ = ["contig_lengths", "read_header", "read_records", "reference_of"]
 
 _FORMAT = b"##fileformat"
 _COLUMNS = b"#CHROM\t"
 _FIXED_COLUMNS = 8
 _REFERENCE = b"##reference="
 _CONTIG = b"##contig=<"
-# A key and its value, which may be quoted and then hold commas.
-_PAIR = re.compile(rb'([^,=<]+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
 _POSITION = re.compile(rb"-?[0-9]{1,18}")
 
 _log = logging.getLogger("janusdna")
 
 
-def read_header(lines: Iterator[tuple[int, bytes]], name: str) -> list[bytes]:
+def read_header(lines: Iterator[tuple[int, bytes]], name: str) -> RecordHeader:
     """Read up to and including the `#CHROM` line.
 
     Args:
         lines: The file's lines with their 1-based numbers; left standing at the first record.
         name: The file, for messages.
 
-    Returns:
-        The header's lines.
-
     Raises:
         InputError: This is no VCF.
         RecordError: A record comes before the `#CHROM` line.
     """
     header: list[bytes] = []
+    is_first, declared = True, False
     for number, line in lines:
+        header.append(line)
         if line.startswith(_COLUMNS):
-            return [*header, line]
+            return RecordHeader(name, tuple(header))
         if line.strip():
-            declared = bool(header) and header[0].startswith(_FORMAT)
+            declared = declared or (is_first and line.startswith(_FORMAT))
             _check_header_line(line, number, name, declared)
-            header.append(line)
-    found = "has no #CHROM line" if header else "is empty"
+            is_first = False
+    found = "is empty" if is_first else "has no #CHROM line"
     raise InputError(f"{name}: {found}, expected a VCF with the line '#CHROM POS ID REF ALT' (tab-separated)")
 
 
-def reference_of(header: list[bytes]) -> str | None:
+def reference_of(header: Iterable[bytes]) -> str | None:
     """What the first `##reference=` line names, without `file://`."""
     for line in header:
         if line.startswith(_REFERENCE):
@@ -65,43 +63,35 @@ def contig_lengths(header: Iterable[bytes]) -> dict[str, int]:
     lengths: dict[str, int] = {}
     for line in header:
         if line.startswith(_CONTIG):
-            fields = dict(_PAIR.findall(line.removeprefix(_CONTIG)))
+            fields = structured(line)
             if b"ID" in fields and fields.get(b"length", b"").isdigit():
                 lengths[decode(fields[b"ID"])] = int(fields[b"length"])
     return lengths
 
 
-def read_records(lines: Iterator[tuple[int, bytes]], header: list[bytes], name: str) -> Iterator[Variant]:
+def read_records(
+    lines: Iterator[tuple[int, bytes]], header: RecordHeader, *, keep: bool
+) -> Iterator[Variant]:
     """Read what follows the header; blank lines and comments are no records.
 
     Args:
         lines: The file's lines with their 1-based numbers, from the first record on.
-        header: The header's lines.
-        name: The file, for messages.
+        header: What comes before.
+        keep: Whether variants have their lines.
 
     Raises:
         RecordError: CHROM, POS, ID, REF and ALT cannot be told apart, POS is no integer, or the file ends
             within a line.
     """
-    columns = header[-1].count(b"\t") + 1
+    columns = header.lines[-1].count(b"\t") + 1
     for number, line in lines:
-        variant = parse_record(line, columns, f"line {number}", name)
+        variant = _record(line, columns, f"line {number}", header.name, keep=keep)
         if variant is not None:
             yield variant
 
 
-def parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | None:
-    """One line of the body; None for blank lines and comments.
-
-    Args:
-        line: With its line end.
-        columns: How many the `#CHROM` line names.
-        place: Where it stands, for messages.
-        name: The file, for messages.
-
-    Raises:
-        RecordError: As `read_records`.
-    """
+def _record(line: bytes, columns: int, place: str, name: str, *, keep: bool) -> Variant | None:
+    """One line of the body; None for blank lines and comments."""
     fields = line.rstrip(b"\r\n").split(b"\t", 5)
     if len(fields) < 5:
         if line.isspace() or line.startswith(b"#"):
@@ -116,7 +106,9 @@ def parse_record(line: bytes, columns: int, place: str, name: str) -> Variant | 
             name, place, f"POS is {excerpt(fields[1])}, expected an integer like 12345 (1-based)"
         )
     alts = () if alt == "." else tuple(alt.split(","))
-    return Variant(chrom, int(pos), None if record_id == "." else record_id, ref, alts)
+    return Variant(
+        chrom, int(pos), None if record_id == "." else record_id, ref, alts, line if keep else None
+    )
 
 
 def _check_header_line(line: bytes, number: int, name: str, declared: bool) -> None:

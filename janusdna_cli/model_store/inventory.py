@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,71 @@ from janusdna.nn.model import JanusDNA
 from janusdna.reader import find_named, open_checkpoint
 from janusdna_cli.model_store.published import FILES, known_checksum, published_checksum, published_sizes
 from janusdna_cli.model_store.verification import verified_by
+from janusdna_cli.runtime.facts import as_lines
 
-__all__ = ["describe", "describe_known"]
+__all__ = ["Described", "describe", "describe_known", "described"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a model is.
+
+    Attributes:
+        name: What outputs call it.
+        config: The network's sizes.
+        directory: Where a model that was named is; None for one that was found by its path, and for a preset.
+        sha256: Of the weights' file; None for a preset, which has none.
+        provenance: Where the weights came from.
+    """
+
+    name: str
+    config: ModelConfig
+    directory: Path | None
+    sha256: str | None
+    provenance: dict[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        """For a person: topic to fact."""
+        if self.sha256 is None:
+            return {"name": f"{self.name} (a preset; no weights)"} | _sizes(self.config)
+        place = {} if self.directory is None else {"directory": self.directory}
+        identity = {"sha256": self.sha256} | self.provenance
+        return {"name": self.name} | place | _sizes(self.config) | identity
+
+    def record(self) -> dict[str, Any]:
+        """For a program: JSON values."""
+        total, activated = _counts(self.config)
+        return {
+            "name": self.name,
+            "directory": None if self.directory is None else str(self.directory),
+            "sha256": self.sha256,
+            "provenance": self.provenance,
+            "parameters": total,
+            "activated_parameters": activated,
+            "model": self.config.to_dict(),
+        }
+
+
+def described(model: str) -> Described:
+    """What a model that is here is, or a preset.
+
+    Args:
+        model: What `--model` takes, or a preset's name.
+
+    Raises:
+        CheckpointError: There is no such model, or its weights are damaged.
+    """
+    named = None if Path(model).exists() else find_named(model)
+    if model in PRESETS and not Path(model).exists() and named is None:
+        return Described(model, PRESETS[model], None, None, {})
+    found = open_checkpoint(model)
+    build(found)
+    return Described(found.name, found.config, named, found.sha256, found.provenance)
 
 
 def describe(model: str) -> str:
     """Facts of a model that is here, or of a preset, a line each."""
-    named = None if Path(model).exists() else find_named(model)
-    if model in PRESETS and not Path(model).exists() and named is None:
-        return _lines({"name": f"{model} (a preset; no weights)"} | _sizes(PRESETS[model]))
-    found = open_checkpoint(model)
-    build(found)
-    place = {} if named is None else {"directory": named}
-    identity = {"sha256": found.sha256} | found.provenance
-    return _lines({"name": found.name} | place | _sizes(found.config) | identity)
+    return as_lines(described(model).facts())
 
 
 def describe_known() -> str:
@@ -87,8 +139,3 @@ def _listed(layers: tuple[int, ...]) -> str:
 def _counts(config: ModelConfig) -> tuple[int, int]:
     with torch.device("meta"):
         return JanusDNA(config).parameter_counts()
-
-
-def _lines(facts: dict[str, Any]) -> str:
-    width = max(map(len, facts))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in facts.items())

@@ -16,7 +16,14 @@ import pyarrow.parquet as pq
 
 from janusdna_cli.outputs.destinations import Stream
 
-__all__ = ["METADATA_KEY", "ROW_GROUP_BYTES", "ROW_GROUP_ROWS", "ParquetSink", "as_json", "bounded_checksums"]
+__all__ = [
+    "METADATA_KEY",
+    "ROW_GROUP_BYTES",
+    "ROW_GROUP_ROWS",
+    "ParquetSink",
+    "as_json",
+    "bounded_checksums",
+]
 
 METADATA_KEY = "janusdna"
 ROW_GROUP_ROWS = 65_536
@@ -48,7 +55,11 @@ def bounded_checksums(checksums: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 class ParquetSink:
-    """Takes tables of one schema."""
+    """Takes tables of one schema.
+
+    Attributes:
+        waiting: Bytes of the rows that make no row group yet.
+    """
 
     def __init__(self, stream: Stream, schema: Any) -> None:
         strings = [field.name for field in schema if pa.types.is_string(field.type)]
@@ -57,24 +68,24 @@ class ParquetSink:
             stream, schema, compression="zstd", use_dictionary=strings, write_page_checksum=True
         )
         self._taken: list[Any] = []
-        self._rows = self._bytes = 0
+        self._rows = self.waiting = 0
 
     def write(self, table: Any) -> None:
         """Takes some rows."""
         sizes = _row_bytes(table)
         while table.num_rows:
-            fitting = int(np.searchsorted(np.cumsum(sizes), ROW_GROUP_BYTES - self._bytes, side="right"))
+            fitting = int(np.searchsorted(np.cumsum(sizes), ROW_GROUP_BYTES - self.waiting, side="right"))
             count = min(fitting, ROW_GROUP_ROWS - self._rows) or not self._rows
             self._taken.append(table.slice(0, count))
             self._rows += count
-            self._bytes += int(sizes[:count].sum())
+            self.waiting += int(sizes[:count].sum())
             table, sizes = table.slice(count), sizes[count:]
             if table.num_rows:
-                self._write_group()
+                self.flush()
 
     def close(self, metadata: Mapping[str, object]) -> None:
         """Completes the file."""
-        self._write_group()
+        self.flush()
         self._writer.add_key_value_metadata({METADATA_KEY: as_json(metadata)})
         self._writer.close()
         self._stream.close()
@@ -83,14 +94,14 @@ class ParquetSink:
         """Lets go of it incomplete."""
         # A writer that is collected would still add a footer, and make what is there a valid file.
         self._writer.is_open = False
-        self._stream.close()
 
-    def _write_group(self) -> None:
+    def flush(self) -> None:
+        """Writes the rows that wait, be they few."""
         if self._rows:
             # In one piece: where pages end must not tell in which pieces rows came.
             group = pa.concat_tables(self._taken).combine_chunks()
             self._writer.write_table(group, row_group_size=self._rows)
-        self._taken, self._rows, self._bytes = [], 0, 0
+        self._taken, self._rows, self.waiting = [], 0, 0
 
 
 def _row_bytes(table: Any) -> Any:
@@ -110,6 +121,6 @@ def _width(kind: Any) -> int:
 
 
 def as_json(metadata: Mapping[str, object]) -> bytes:
-    """In UTF-8, also where the name of a file or a folder is not: others read this, too."""
+    """What a file says of its origin, in UTF-8, also where a name within is not: others read this, too."""
     text = json.dumps(metadata, ensure_ascii=False)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()

@@ -4,7 +4,7 @@ A table appears under its name when it is complete, never before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +13,15 @@ import pyarrow as pa
 
 from janusdna_cli.outputs.bgzf import Bgzf
 from janusdna_cli.outputs.destinations import STDOUT, StandardOutput, Stream, reported, written_aside
-from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.formats import Format, is_bgzipped
+from janusdna_cli.outputs.h5ad import H5adSink
+from janusdna_cli.outputs.indexes import Index
+from janusdna_cli.outputs.npz import NpzSink
 from janusdna_cli.outputs.parquet import ParquetSink
+from janusdna_cli.outputs.partitioned import PartitionedSink
+from janusdna_cli.outputs.records import RecordSink
 from janusdna_cli.outputs.tsv import TsvSink
+from janusdna_cli.records.header import RecordHeader
 
 __all__ = ["Columns", "Metadata", "TableWriter", "as_table", "open_table"]
 
@@ -33,8 +39,9 @@ def open_table(
     form: Format,
     *,
     overwrite: bool = False,
-    folder: Path | None = None,
+    place: Path | None = None,
     metadata: Metadata | Callable[[], Metadata] | None = None,
+    records: RecordHeader | None = None,
 ) -> Iterator["TableWriter"]:
     """Opens a table for writing; it is complete and in place when the block ends without an exception.
 
@@ -42,31 +49,65 @@ def open_table(
         destination: A path, or `-` for standard output.
         schema: Names, types and order of the columns.
         form: What to write.
-        overwrite: Replace a file that exists.
-        folder: Where it is written until it is complete; None for beside it.
-        metadata: What Parquet keeps under `janusdna`. A function is called once, after the last row. TSV has
-            no place for it.
+        overwrite: Replace what exists.
+        place: The folder in which it lies until it is complete; None for beside it.
+        metadata: What all formats but TSV, which has no place for it, keep under `janusdna`. A function is
+            called once: after the last row, but for VCF and BCF, which tell it in their header, at once.
+        records: For VCF and BCF, the header of the file that the column `record` comes from.
 
     Raises:
         InputError: The destination cannot be written, at the start or (a full disk) later.
     """
+    folder = form is Format.parquet_folder
     aside = (
         nullcontext()
         if destination == STDOUT
-        else written_aside(destination, overwrite=overwrite, folder=folder)
+        else written_aside(destination, overwrite=overwrite, folder=folder, place=place)
     )
-    with aside as path:
+    with aside as path, ExitStack() as opened:
+        told_first = _resolved(metadata) if records is not None else {}
         with reported(destination):
-            sink = _open_sink(path, destination, schema, form)
+            sink = _placed_sink(path, destination, schema, form)
+            if sink is None:
+                stream = opened.enter_context(_opened(path, destination))
+                compressed = Bgzf(stream) if is_bgzipped(destination, form) else stream
+                sink = _sink(compressed, destination, schema, form, records, told_first)
+        index = _index(path, destination, schema, form)
         try:
-            yield TableWriter(sink, schema, destination)
-            found = metadata() if callable(metadata) else metadata
+            yield TableWriter(sink, schema, destination, index)
+            told_last = _resolved(metadata) if records is None else {}
             with reported(destination):
-                sink.close(found or {})
+                sink.close(told_last)
         except BaseException:
             with suppress(OSError):
                 sink.abandon()
             raise
+        if index is not None and path is not None:
+            index.build(path, destination)
+
+
+@contextmanager
+def _opened(path: Path | None, destination: str) -> Iterator[Stream]:
+    """What takes the bytes; who has written all of them closes it."""
+    with reported(destination):
+        stream: Stream = StandardOutput() if path is None else path.open("wb")
+    try:
+        yield stream
+    except BaseException:
+        with suppress(OSError):
+            stream.close()
+        raise
+
+
+def _resolved(metadata: Metadata | Callable[[], Metadata] | None) -> Metadata:
+    return (metadata() if callable(metadata) else metadata) or {}
+
+
+def _index(path: Path | None, destination: str, schema: Any, form: Format) -> Index | None:
+    """For a file, as it is not for a pipe, of rows that have a place."""
+    is_file = path is not None and path.is_file()
+    has_place = "chrom" in schema.names and bool({"pos", "start"} & set(schema.names))
+    return Index(form, schema) if is_file and has_place and is_bgzipped(destination, form) else None
 
 
 class TableWriter:
@@ -76,9 +117,10 @@ class TableWriter:
         rows: Rows taken so far.
     """
 
-    def __init__(self, sink: "_Sink", schema: Any, destination: str) -> None:
+    def __init__(self, sink: "_Sink", schema: Any, destination: str, index: Index | None) -> None:
         self.rows = 0
         self._sink = sink
+        self._index = index
         self._schema = schema
         self._destination = destination
 
@@ -105,6 +147,8 @@ class TableWriter:
         with reported(self._destination):
             for piece in _pieces(table):
                 self._sink.write(piece)
+                if self._index is not None:
+                    self._index.add(piece)
         self.rows += table.num_rows
 
 
@@ -145,16 +189,36 @@ def _column(values: Any, kind: Any) -> Any:
 
 
 class _Sink(Protocol):
-    """One format: `close` completes the table, `abandon` lets go of it incomplete."""
+    """One format: `close` completes the table and its stream, `abandon` lets go of it incomplete."""
 
     def write(self, table: Any) -> None: ...
     def close(self, metadata: Metadata) -> None: ...
     def abandon(self) -> None: ...
 
 
-def _open_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink:
-    stream: Stream = StandardOutput() if path is None else path.open("wb")
+def _placed_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink | None:
+    """Of a format that is no stream of bytes."""
+    if path is not None and form is Format.parquet_folder:
+        return PartitionedSink(path, schema)
+    if path is not None and form is Format.h5ad:
+        return H5adSink(path, schema, destination)
+    return None
+
+
+def _sink(
+    stream: Stream,
+    destination: str,
+    schema: Any,
+    form: Format,
+    records: RecordHeader | None,
+    metadata: Metadata,
+) -> _Sink:
     if form is Format.parquet:
         return ParquetSink(stream, schema)
-    compressed = destination.lower().endswith(".gz")
-    return TsvSink(Bgzf(stream) if compressed else stream, schema)
+    if form is Format.tsv:
+        return TsvSink(stream, schema)
+    if form is Format.npz:
+        return NpzSink(stream, schema, destination)
+    if records is None:
+        raise ValueError(f"{form} is made of records, and none were given")
+    return RecordSink(stream, schema, records, metadata, is_bcf=form is Format.bcf)

@@ -1,7 +1,7 @@
 """Tab-separated values.
 
-One header line, no quoting, `.` for null, the shortest digits that read back as the same float32, an
-embedding as one field with commas inside.
+One header line, no quoting, `.` for null, the shortest digits that read back as the same float32 (a float16
+is one of these), an embedding as one field with commas inside.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,6 @@ class TsvSink:
 
     def abandon(self) -> None:
         """Lets go of it incomplete."""
-        self._stream.close()
 
 
 def _lines(table: Any) -> memoryview:
@@ -49,4 +48,6 @@ def _lines(table: Any) -> memoryview:
 def _as_text(column: Any) -> Any:
     if not pa.types.is_fixed_size_list(column.type):
         return column.cast(_TEXT)
+    if pa.types.is_float16(column.type.value_type):
+        column = column.cast(pa.list_(pa.float32(), column.type.list_size))
     return pc.binary_join(column.cast(pa.list_(_TEXT)), pa.scalar(",", _TEXT))

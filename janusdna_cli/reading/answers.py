@@ -47,8 +47,9 @@ class WindowAnswer:
 
     Attributes:
         request: What was asked.
-        logp: Natural log p over A, C, G, T at each target by each strand, (S, n, 4) float32.
-        hidden: What the head reads, averaged over the strands, (n, d) float32.
+        logp: Natural log p over A, C, G, T at each target by each strand, (S, n, 4) float32; (S, n, 0) where
+            a layer of the streams was read.
+        hidden: What the head reads, or that layer's states, averaged over the strands, (n, d) float32.
         haplotypes: Of each of the request's.
     """
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from janusdna import tokens
+from janusdna.layers import FUSED
 from janusdna.reader import Model
 from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.requests import Request
@@ -40,6 +41,7 @@ class WindowReader:
 
     Args:
         model: Who reads.
+        layer: Whose states are answered, as `Model.read` names it.
         batch_bp: Bases in one batch; None fits it to the device.
         on_batch: Called with the windows and the bases of each batch that is done.
 
@@ -50,11 +52,17 @@ class WindowReader:
     """
 
     def __init__(
-        self, model: Model, *, batch_bp: int | None = None, on_batch: Callable[[int, int], None] | None = None
+        self,
+        model: Model,
+        *,
+        layer: str = FUSED.name,
+        batch_bp: int | None = None,
+        on_batch: Callable[[int, int], None] | None = None,
     ) -> None:
         self.windows = 0
         self.bases = 0
         self._model = model
+        self._layer = layer
         self._batch_bp = batch_bp or _fitting_batch_bp(model)
         self.overlaps = model.device.type == "cuda"
         self._on_batch = on_batch
@@ -83,7 +91,7 @@ class WindowReader:
         while done < len(rows):
             batch = rows[done : done + max(1, self._batch_bp // length)]
             try:
-                waiting.append(_Batch(self._model, batch))
+                waiting.append(_Batch(self._model, batch, self._layer))
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -111,15 +119,17 @@ class _Batch:
     Args:
         model: Who reads.
         rows: Of equal length.
+        layer: Whose states are read.
     """
 
-    def __init__(self, model: Model, rows: Sequence[StrandOfRequest]) -> None:
+    def __init__(self, model: Model, rows: Sequence[StrandOfRequest], layer: str) -> None:
         self.rows = rows
         self._edited = [(i, each) for i, row in enumerate(rows) for each in row.request.haplotypes]
         out = model.read(
             torch.from_numpy(np.stack([row.ids() for row in rows])),
             torch.from_numpy(_rectangle([row.targets() for row in rows])),
             edits=[rows[i].edit(i, haplotype) for i, haplotype in self._edited],
+            layer=layer,
         )
         self._sizes = [len(edited.logits) for edited in out.edits]
         self._arriving = _Arriving(

@@ -8,11 +8,13 @@ memory depends neither on the file nor on the longest region.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +22,14 @@ import numpy as np
 import pyarrow as pa
 
 from janusdna import MIN_LENGTH, tokens
+from janusdna.layers import layer_named
 from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.agreement import NamesSeen
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window, covering_windows
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.tables import as_table
 from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.chunks import ATTENDED_BASES, Chunk, Load, answered, encode_window, in_chunks
@@ -34,8 +38,10 @@ from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, REVERSE, Reques
 from janusdna_cli.reading.survey import is_seekable, unannounced
 from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.regions.pooling import EmbeddedRow, Pooling, pooling
+from janusdna_cli.regions.precision import Rounding
 from janusdna_cli.regions.settings import EmbedSettings
 from janusdna_cli.regions.table import FIRST_BED_COLUMN, embedding_schema
+from janusdna_cli.runs.finishing import Outgoing
 from janusdna_cli.runs.job import Done
 from janusdna_cli.runs.running import run
 from janusdna_cli.runs.target import Target
@@ -90,12 +96,11 @@ def embed_regions(settings: EmbedSettings) -> Summary:
     Raises:
         InputError: If a file cannot be read or written.
         CheckpointError: If the model cannot be used.
+        LayerError: If it has no such layer.
     """
-    target = Target.of(settings, settings.regions or settings.fasta)
     if settings.strand_aware and settings.both_strands:
         logger.warning("--strand-aware changes nothing while both strands are averaged: add --no-rc")
-    with Embedding.opened(settings) as job:
-        return run(job, target)
+    return run(Embedding.opened, settings, settings.regions or settings.fasta)
 
 
 class Embedding:
@@ -108,6 +113,7 @@ class Embedding:
 
     command = "embed"
     doing = "Embedding"
+    header = None
 
     def __init__(self, settings: EmbedSettings, reference: Reference) -> None:
         self.settings = settings
@@ -116,17 +122,29 @@ class Embedding:
         self._regions, self._extra_columns = self._first_look()
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
+        layer = layer_named(settings.layer)
+        layer.check(self.model.config.num_layers)
+        self._width = layer.width(self.model.config.hidden_size)
+        self._rounding = Rounding(settings.embedding_dtype)
         self._per_base = settings.pool == "none"
         self.unit = "rows" if self._per_base else "regions"
         self.schema = embedding_schema(
-            self.model.config.hidden_size, per_base=self._per_base, extra_columns=self._extra_columns
+            self._width,
+            dtype=settings.embedding_dtype,
+            layer=settings.layer,
+            per_base=self._per_base,
+            extra_columns=self._extra_columns,
         )
         self._names = NamesSeen(input_name(self.source), self.unit, reference)
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: EmbedSettings) -> Iterator[Embedding]:
+    def opened(cls, settings: EmbedSettings, target: Target | None = None) -> Iterator[Embedding]:
         """The job of some settings, with its files open.
+
+        Args:
+            settings: Of the run.
+            target: Where its table goes: all formats take the same rows.
 
         Raises:
             InputError: If a file cannot be read.
@@ -142,12 +160,28 @@ class Embedding:
             "regions of": Path(settings.fasta).name,
             "--pool": settings.pool,
             "--strand-aware": settings.strand_aware,
+            "--layer": settings.layer,
+            "--embedding-dtype": settings.embedding_dtype,
             "--keep-columns": settings.keep_columns,
         }
 
     def facts(self) -> Mapping[str, Any]:
         """What the table's metadata say besides where it comes from."""
-        return {"pool": self.settings.pool, "strand_aware": self.settings.strand_aware}
+        names = ("pool", "strand_aware", "layer", "embedding_dtype")
+        return {name: getattr(self.settings, name) for name in names}
+
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked."""
+        settings = self.settings
+        return WindowReader(self.model, layer=settings.layer, batch_bp=settings.batch_bp, on_batch=on_batch)
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Embedding]]:
+        """What opens this job in another process."""
+        return partial(Embedding.opened, dataclasses.replace(self.settings, threads=threads, quiet=True))
+
+    def outgoing(self, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
+        """The table, which is the same in all formats."""
+        return nullcontext(Outgoing(self.schema, rows))
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""
@@ -219,7 +253,7 @@ class Embedding:
         if part.window is None:
             return Load(1, 0, 0)
         positions = part.end - part.start
-        kept = len(part.window) + 4 * positions * (8 + 3 * self.model.config.hidden_size)
+        kept = len(part.window) + 4 * positions * (8 + 3 * self._width)
         strands = 2 if self.settings.both_strands else 1
         bases = strands * (len(part.window) + positions * len(part.window) / ATTENDED_BASES)
         return Load(positions if self._per_base else part.is_last, bases, kept)
@@ -276,7 +310,7 @@ class Embedding:
             "pos": [row.embedded.pos for row in rows],
             "n_bases": [row.embedded.n_bases for row in rows],
             "status": [str(row.status) for row in rows],
-            "embedding": [row.embedded.embedding for row in rows],
+            "embedding": [self._rounding(row.embedded.embedding) for row in rows],
         }
         extra = [self._extra(row.region) for row in rows] if self._extra_columns else []
         for i in range(self._extra_columns):

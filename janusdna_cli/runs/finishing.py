@@ -4,43 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from janusdna_cli.outputs.tables import open_table
+from janusdna_cli.records.header import RecordHeader
 from janusdna_cli.runs.rows import NUMBER, NUMBER_FIELD
 from janusdna_cli.runs.target import Target
 
-__all__ = ["write_table"]
+__all__ = ["Outgoing", "write_table"]
+
+
+class Outgoing(NamedTuple):
+    """A table on its way out.
+
+    Attributes:
+        schema: Of the table, without the rows' numbers.
+        rows: In their order, with their numbers as first column.
+        records: For VCF and BCF, the header of the file that the column `record` comes from.
+    """
+
+    schema: pa.Schema
+    rows: Iterable[pa.Table]
+    records: RecordHeader | None = None
 
 
 def write_table(
     target: Target,
-    schema: pa.Schema,
-    blocks: Iterable[pa.Table],
+    table: Outgoing,
     metadata: Mapping[str, Any],
     *,
     overwrite: bool,
-    folder: Path | None = None,
+    place: Path | None = None,
 ) -> None:
     """Write rows in their order; a part keeps their numbers.
 
     Args:
         target: Where to.
-        schema: Of the table, without the rows' numbers.
-        blocks: Its rows, with their numbers as first column.
+        table: All of it.
         metadata: What it says of its origin.
         overwrite: Replace a file that exists.
-        folder: Where it is written until it is complete; None for beside its place.
+        place: The folder in which it lies until it is complete; None for beside its own.
 
     Raises:
         InputError: If it cannot be written.
     """
     is_part = target.shard is not None
-    columns = schema.insert(0, NUMBER_FIELD) if is_part else schema
+    schema = table.schema.insert(0, NUMBER_FIELD) if is_part else table.schema
     with open_table(
-        target.path, columns, target.form, overwrite=overwrite, folder=folder, metadata=metadata
-    ) as table:
-        for block in blocks:
-            table.write_table(block if is_part else block.drop_columns([NUMBER]))
+        target.path,
+        schema,
+        target.form,
+        overwrite=overwrite,
+        place=place,
+        metadata=metadata,
+        records=table.records,
+    ) as writer:
+        for rows in table.rows:
+            writer.write_table(rows if is_part else rows.drop_columns([NUMBER]))

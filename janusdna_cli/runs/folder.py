@@ -35,14 +35,10 @@ class RunFolder:
 
     Args:
         path: Where it lies.
-
-    Attributes:
-        facts: What the run was started with, under "identity", and the command line that did.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.facts: dict[str, Any] = {}
 
     @classmethod
     def beside(cls, output: str) -> Self:
@@ -89,6 +85,10 @@ class RunFolder:
             with self._locked():
                 self._remove()
 
+    def read_facts(self) -> dict[str, Any]:
+        """What the run was started with, under "identity", and the command line that did."""
+        return read_json(self.path / _FACTS)
+
     def journal(self) -> Journal:
         """A new journal for this process."""
         return Journal(self.path / f"{secrets.token_hex(8)}.journal")
@@ -124,15 +124,13 @@ class RunFolder:
                 f"{self.path}: an unfinished run is there; pass --resume to go on with it, or --overwrite "
                 "to start anew"
             )
-        self.facts = read_json(self.path / _FACTS)
         check_same(
-            self.facts["identity"], facts["identity"], place=str(self.path),
+            self.read_facts()["identity"], facts["identity"], place=str(self.path),
             fix="pass the same again, or --overwrite to start anew",
         )  # fmt: skip
 
     def _begin(self, facts: Mapping[str, Any]) -> None:
         """Forget what an earlier run did, first that it is one; `run.json` is there whole, or not at all."""
-        self.facts = dict(facts)
         with reported(str(self.path)):
             for path in sorted(self.path.iterdir(), key=lambda path: path.name != _FACTS):
                 if path.name != _LOCK:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from janusdna.reader import Model
 from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading.chunks import Chunk
 from janusdna_cli.reading.window_reader import WindowReader
+from janusdna_cli.records.header import RecordHeader
+from janusdna_cli.runs.finishing import Outgoing
 from janusdna_cli.runs.rows import NUMBER, numbered
 from janusdna_cli.runs.settings import RunSettings
 
@@ -59,6 +63,11 @@ class Job(Protocol):
     window: int
 
     @property
+    def header(self) -> RecordHeader | None:
+        """Of the input, where its records go with the rows; None where they do not."""
+        ...
+
+    @property
     def settings(self) -> RunSettings:
         """Of the run."""
         ...
@@ -90,6 +99,30 @@ class Job(Protocol):
 
     def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
         """Do some of the chunks, in their order."""
+        ...
+
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked.
+
+        Args:
+            on_batch: Called with the windows and the bases of each batch that is done.
+        """
+        ...
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Job]]:
+        """What opens this job in another process, with so many CPU threads; it can be pickled."""
+        ...
+
+    def outgoing(self, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
+        """The table as a format takes it.
+
+        Args:
+            rows: All of it in order, with their numbers as first column.
+            form: The format.
+
+        Raises:
+            InputError: If it needs the input once more, and that has changed.
+        """
         ...
 
     def watched(self, rows: pa.Table) -> pa.Table:

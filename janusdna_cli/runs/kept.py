@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import torch
 
 import janusdna
 from janusdna_cli.outputs.parquet import as_json
@@ -18,11 +24,15 @@ from janusdna_cli.runs.identity import check_same, digest_of_lengths, file_ident
 from janusdna_cli.runs.job import Job
 from janusdna_cli.runs.parts import check_complete, part_facts
 from janusdna_cli.runs.rows import in_order
+from janusdna_cli.runs.shards import Shard
 from janusdna_cli.runs.target import Target
 from janusdna_cli.runs.units import Survey
-from janusdna_cli.runs.work import work
+from janusdna_cli.runs.work import Advance, work
+from janusdna_cli.runs.workers import work_beside, worker_count
 from janusdna_cli.runtime.progress import progress
+from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.runtime.summary import Summary
+from janusdna_cli.runtime.threads import threads_of
 
 __all__ = ["run_kept"]
 
@@ -31,26 +41,28 @@ _SAME_AGAIN = "pass the same again, or --overwrite to start anew"
 logger = logging.getLogger(__name__)
 
 
-def run_kept(job: Job, target: Target, bases: float) -> Summary:
+def run_kept(job: Job, target: Target, bases: float, ranks: Ranks) -> Summary:
     """Do all of a job, or its shard, or what is left of it.
 
     Args:
         job: The task.
         target: Where its table goes.
         bases: Cost of a unit of work.
+        ranks: This process among those that `torchrun` started.
 
     Raises:
         InputError: If a file cannot be read or written, or what is there is of another run.
     """
-    return _Kept(job, target, bases).run()
+    return _Kept(job, target, bases, ranks).run()
 
 
 class _Kept:
-    def __init__(self, job: Job, target: Target, bases: float) -> None:
+    def __init__(self, job: Job, target: Target, bases: float, ranks: Ranks) -> None:
         self.job = job
         self.settings = job.settings
         self.target = target
         self.bases = bases
+        self.ranks = ranks
         self.summary = Summary(target.path, job.unit)
 
     def run(self) -> Summary:
@@ -63,14 +75,33 @@ class _Kept:
             return self.summary
         source = str(Path(self.job.source).resolve())
         facts = {"command": sys.argv, "source": source, "identity": identity}
-        with folder.opened(facts, resume=self.settings.resume, overwrite=self.settings.overwrite):
+        with self._opened(folder, facts):
             survey = Survey.of(self.job.survey(self.bases))
-            shard = self.target.shard
-            mine = survey.share(shard.index - 1, shard.count) if shard else set(range(len(survey.costs)))
+            mine = survey.units
+            if shard := self.target.shard:
+                mine = survey.share(mine, shard.index - 1, shard.count)
             self._work(folder, survey, mine)
-            self._write(folder, survey)
+            if self.target.is_split:
+                self._write_split(folder, survey)
+            elif self.ranks.is_first:
+                rows = self._rows(folder, 0, sum(survey.rows))
+                self._write(folder, survey, self.target, self._noted(rows))
+        if not self.ranks.is_first:
+            return self.summary
         self.job.warn()
         return self.summary.finish(self.summary.windows, self.summary.bases)
+
+    @contextmanager
+    def _opened(self, folder: RunFolder, facts: dict[str, Any]) -> Iterator[None]:
+        """The folder, there for all processes of the run, kept by the first."""
+        with ExitStack() as stack:
+            if self.ranks.is_first:
+                settings = self.settings
+                stack.enter_context(
+                    folder.opened(facts, resume=settings.resume, overwrite=settings.overwrite)
+                )
+            self.ranks.meet()
+            yield
 
     def _identity(self) -> dict[str, Any]:
         """Whatever changes a number of the table, as its metadata will tell it."""
@@ -98,6 +129,7 @@ class _Kept:
     def _work(self, folder: RunFolder, survey: Survey, mine: set[int]) -> None:
         """Do what is not done."""
         done = self._done(folder)
+        self.ranks.meet()  # nobody adds to what another one still reads
         rows, total = survey.rows_of(mine & done), survey.rows_of(mine)
         if done:
             logger.info("going on: %s of %s %s are done", f"{rows:,}", f"{total:,}", self.job.unit)
@@ -109,8 +141,25 @@ class _Kept:
                 self.summary.bases += bases
                 bar.advance(rows, bases)
 
-            if left := mine - done:
-                work(self.job, folder, self.bases, left.__contains__, advance)
+            units = survey.share(mine - done, self.ranks.rank, self.ranks.count)
+            self._share(folder, units, advance)
+        self._add_up()
+
+    def _share(self, folder: RunFolder, units: set[int], advance: Advance) -> None:
+        """Do some units, by this process or by workers."""
+        if not units:
+            return
+        count = min(worker_count(self.job, self.ranks), len(units))
+        if count > 1:
+            threads = max(1, threads_of(self.settings.threads) // count)
+            work_beside(self.job.again(threads), folder, self.bases, units, count, advance)
+        else:
+            work(self.job, folder, self.bases, units.__contains__, advance)
+
+    def _add_up(self) -> None:
+        """What all processes read, once all are done."""
+        read = torch.tensor([self.summary.windows, self.summary.bases], dtype=torch.int64)
+        self.summary.windows, self.summary.bases = map(int, self.ranks.total(read))
 
     def _done(self, folder: RunFolder) -> set[int]:
         """Units that are done, read from the reference that is here.
@@ -128,23 +177,37 @@ class _Kept:
         check_same({"md5 of": before}, {"md5 of": now}, place=str(folder.path), fix=_SAME_AGAIN)
         return done
 
-    def _write(self, folder: RunFolder, survey: Survey) -> None:
+    def _write_split(self, folder: RunFolder, survey: Survey) -> None:
+        """Give a part of the table its name, as each process does."""
+        rank, count, total = self.ranks.rank, self.ranks.count, sum(survey.rows)
+        start, end = rank * total // count, (rank + 1) * total // count
+        target = self.target.part(Shard(rank + 1, count))
+        self._write(folder, survey, target, self._rows(folder, start, end))
+        if self.ranks.is_first:
+            deque(self._noted(self._rows(folder, 0, total)), maxlen=0)
+        self.ranks.meet()
+
+    def _rows(self, folder: RunFolder, start: int, end: int) -> Iterator[pa.Table]:
+        """Rows [start, end) of the table, or those of them that are a shard's, with their numbers."""
+        parts = [rows for _, rows in folder.entries()]
+        return in_order(parts, start, end, is_whole=self.target.shard is None)
+
+    def _noted(self, rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Rows on their way out, for what is said at the end of the run."""
+        return self.summary.counted(map(self.job.watched, rows))
+
+    def _write(self, folder: RunFolder, survey: Survey, target: Target, rows: Iterable[pa.Table]) -> None:
         """Give the output its name."""
-        entries = list(folder.entries())
-        contigs = {name: md5 for entry, _ in entries for name, md5 in entry.contigs.items()}
-        shard, total = self.target.shard, sum(survey.rows)
-        blocks = in_order([rows for _, rows in entries], 0, total, is_whole=shard is None)
-        write_table(
-            self.target,
-            self.job.schema,
-            self.summary.counted(map(self.job.watched, blocks)),
-            self._metadata(folder, contigs) | (part_facts(shard, total, folder.facts) if shard else {}),
-            overwrite=self.settings.overwrite or self.settings.resume,
-            folder=folder.path,
-        )
+        contigs = {name: md5 for entry, _ in folder.entries() for name, md5 in entry.contigs.items()}
+        shard = target.shard
+        part = part_facts(shard, sum(survey.rows), folder.read_facts()) if shard else {}
+        metadata = self._metadata(folder, contigs) | part
+        overwrite = self.settings.overwrite or self.settings.resume
+        with self.job.outgoing(rows, target.form) as table:
+            write_table(target, table, metadata, overwrite=overwrite, place=folder.path)
 
     def _metadata(self, folder: RunFolder, contigs: dict[str, str | None]) -> dict[str, Any]:
-        job, facts = self.job, folder.facts
+        job, facts = self.job, folder.read_facts()
         found = origin(
             job.settings, job.model, job.reference, job.window,
             command=facts["command"], contigs=dict(sorted(contigs.items())),

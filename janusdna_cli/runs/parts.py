@@ -65,6 +65,20 @@ class Parts:
     rows: int
     source: str
 
+    @property
+    def command(self) -> str:
+        """The one that made them."""
+        return str(self.metadata["run"]["command"])
+
+    def contigs(self) -> list[str]:
+        """Names in the column `chrom`, as they first appear."""
+        names: dict[str, None] = {}
+        for path in self.paths:
+            with pq.ParquetFile(path) as file:
+                for rows in file.iter_batches(columns=["chrom"]):
+                    names |= dict.fromkeys(rows.column(0).unique().to_pylist())
+        return list(names)
+
     def sorted_rows(self) -> list[PartRows]:
         """Rows of the parts, where they lie on the disk."""
         return [PartRows(path) for path in self.paths if pq.read_metadata(path).num_rows]

@@ -68,12 +68,13 @@ def in_order(parts: Iterable[Rows], start: int, end: int, *, is_whole: bool = Tr
     """The rows [start, end) of a table, in blocks of which only the last is shorter than others.
 
     Args:
-        parts: Who has them; each number is there once.
+        parts: Who has them; of one that is there twice (a process may outlive its run for a moment)
+            either is taken.
         start, end: Numbers.
         is_whole: Whether all of them are there; else the blocks hold those that are.
 
     Raises:
-        InputError: If a row is missing, or there twice.
+        InputError: If a row is missing.
     """
     waiting = sorted(parts, key=lambda part: part.first, reverse=True)
     active: list[Rows] = []
@@ -83,13 +84,12 @@ def in_order(parts: Iterable[Rows], start: int, end: int, *, is_whole: bool = Tr
             active.append(waiting.pop())
         active = [part for part in active if part.last >= begin]
         block = _sorted([part.between(begin, stop) for part in active])
-        numbers = np.empty(0, np.int64) if block is None else block.column(NUMBER).to_numpy()
-        if (numbers[1:] == numbers[:-1]).any():
-            raise InputError(f"some of the rows {begin:,} to {stop:,} are there twice: these are of two runs")
-        if is_whole and len(numbers) < stop - begin:
-            missing = np.setdiff1d(np.arange(begin, stop), numbers)
+        found = 0 if block is None else block.num_rows
+        if is_whole and found < stop - begin:
+            there = np.empty(0, np.int64) if block is None else block.column(NUMBER).to_numpy()
+            missing = np.setdiff1d(np.arange(begin, stop), there)
             raise InputError(f"row {missing[0]:,} of the table is missing; run all of it again")
-        if block is not None and block.num_rows:
+        if block is not None and found:
             yield block
 
 
@@ -98,8 +98,9 @@ def _sorted(tables: list[pa.Table]) -> pa.Table | None:
         return None
     table = pa.concat_tables(tables).combine_chunks()
     numbers = table.column(NUMBER).to_numpy()
-    if not _is_ascending(numbers):
-        table = table.take(np.argsort(numbers, kind="stable"))
+    if (numbers[1:] <= numbers[:-1]).any():
+        _, order = np.unique(numbers, return_index=True)
+        table = table.take(order)
     return table
 
 

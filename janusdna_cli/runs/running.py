@@ -1,12 +1,18 @@
-"""A job from its start to its output."""
+"""A job from its start to its output, by one process or by all those that `torchrun` started."""
 
 from __future__ import annotations
 
-from janusdna.reader import Model
+import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
 from janusdna_cli.runs.job import Job
 from janusdna_cli.runs.kept import run_kept
+from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runs.streaming import run_streamed
 from janusdna_cli.runs.target import Target
+from janusdna_cli.runtime.ranks import joined
 from janusdna_cli.runtime.summary import Summary
 
 __all__ = ["run"]
@@ -14,16 +20,31 @@ __all__ = ["run"]
 # What a unit of work costs, in bases of a window read: seconds on a CPU, a few batches on a GPU.
 _CPU_UNIT, _CUDA_UNIT = 1 << 19, 1 << 22
 
+Settings = TypeVar("Settings", bound=RunSettings)
 
-def run(job: Job, target: Target) -> Summary:
+
+def run(
+    open_job: Callable[[Settings, Target], AbstractContextManager[Job]], settings: Settings, source: str
+) -> Summary:
     """Do all of a job, or its shard, and write the table.
+
+    Args:
+        open_job: Makes the job of settings and of where its table goes.
+        settings: Of the run.
+        source: The input whose rows the table has; "-" for standard input.
 
     Raises:
         InputError: If a file cannot be read or written, or an unfinished run is another one.
+        CheckpointError: If the model cannot be used.
     """
-    bases = max(_unit(job.model), job.settings.batch_bp or 0)
-    return run_kept(job, target, bases) if target.is_kept else run_streamed(job, target, bases)
+    with joined(settings.device, computes_together=False) as ranks:
+        if ranks.count > 1:
+            settings = dataclasses.replace(settings, device=str(ranks.device))
+        target = Target.of(settings, source, ranks.count)
+        with open_job(settings, target) as job:
+            bases = max(_unit(job), settings.batch_bp or 0)
+            return run_kept(job, target, bases, ranks) if target.is_kept else run_streamed(job, target, bases)
 
 
-def _unit(model: Model) -> int:
-    return _CPU_UNIT if model.device.type == "cpu" else _CUDA_UNIT
+def _unit(job: Job) -> int:
+    return _CPU_UNIT if job.model.device.type == "cpu" else _CUDA_UNIT

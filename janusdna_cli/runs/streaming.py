@@ -15,7 +15,6 @@ from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.tables import open_table
 from janusdna_cli.reading.provenance import origin
 from janusdna_cli.reading.survey import is_seekable
-from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.runs.job import Job
 from janusdna_cli.runs.journal import Entry, Journal, read_journal
 from janusdna_cli.runs.rows import NUMBER, InOrder, Rows
@@ -40,7 +39,8 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     """
     summary = Summary(target.path, job.unit)
     total = sum(Survey.of(job.survey(bases)).rows) if is_seekable(job.source) else None
-    is_hashed = target.form is Format.parquet
+    # What begins with the metadata is written before anything is read.
+    is_hashed = target.form is not Format.tsv and job.header is None
 
     def metadata() -> dict[str, Any]:
         contigs = dict(sorted(checksums.result().items()))
@@ -50,15 +50,18 @@ def run_streamed(job: Job, target: Target, bases: float) -> Summary:
     with (
         Checksums(job.reference) as checksums,
         open_table(
-            target.path, job.schema, target.form, overwrite=job.settings.overwrite, metadata=metadata
+            target.path,
+            job.schema,
+            target.form,
+            overwrite=job.settings.overwrite,
+            metadata=metadata,
+            records=job.header,
         ) as table,
         tempfile.TemporaryDirectory() as folder,
         Journal(Path(folder) / "waiting", is_lasting=False) as spilled,
         progress(job.doing, total, job.unit, quiet=job.settings.quiet) as bar,
     ):
-        reader = WindowReader(
-            job.model, batch_bp=job.settings.batch_bp, on_batch=lambda _, read: bar.advance(0, read)
-        )
+        reader = job.reader(lambda windows, bases: bar.advance(0, bases))
         order = InOrder(lambda rows: spill(spilled, rows))
         for done in job.done(job.chunks(bases), reader):
             for contig in done.contigs if is_hashed else ():

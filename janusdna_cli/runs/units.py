@@ -39,16 +39,21 @@ class Survey:
         """Rows of some units."""
         return sum(self.rows[unit] for unit in units)
 
-    def share(self, index: int, count: int, done: Collection[int] = ()) -> set[int]:
-        """The units of one of `count` who do what is not done: neighbouring ones, of equal cost.
+    @property
+    def units(self) -> set[int]:
+        """All of them."""
+        return set(range(len(self.costs)))
+
+    def share(self, units: Collection[int], index: int, count: int) -> set[int]:
+        """What one of `count` does of some units: neighbouring ones, of equal cost.
 
         Args:
+            units: What all of them do.
             index: Who, from 0.
             count: Among how many.
-            done: What nobody need do.
         """
-        left = [unit for unit in range(len(self.costs)) if unit not in done]
-        return {left[i] for i in _stretch([self.costs[unit] for unit in left], index, count)}
+        ordered = sorted(units)
+        return {ordered[i] for i in _stretch([self.costs[unit] for unit in ordered], index, count)}
 
 
 def _stretch(costs: Sequence[float], index: int, count: int) -> range:

@@ -8,7 +8,6 @@ from typing import Any
 
 from janusdna_cli.genome.checksums import Checksums
 from janusdna_cli.reading.chunks import Chunk
-from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.runs.folder import RunFolder
 from janusdna_cli.runs.job import Job
 from janusdna_cli.runs.keeper import Keeper
@@ -34,9 +33,7 @@ def work(job: Job, folder: RunFolder, bases: float, takes: Takes, advance: Advan
     Raises:
         InputError: If a file cannot be read or written.
     """
-    reader = WindowReader(
-        job.model, batch_bp=job.settings.batch_bp, on_batch=lambda windows, read: advance(0, windows, read)
-    )
+    reader = job.reader(lambda windows, bases: advance(0, windows, bases))
     with (
         Checksums(job.reference) as checksums,
         folder.journal() as journal,

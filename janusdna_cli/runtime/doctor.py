@@ -14,17 +14,13 @@ from janusdna.bundled import bundled_folder
 from janusdna.checkpoint import read_config
 from janusdna.ops.backends import choose_kernels, has_amx
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
-from janusdna_cli.runtime.memory import free_memory
+from janusdna_cli.runtime.facts import as_lines
+from janusdna_cli.runtime.memory import PROGRAM_BYTES, bytes_of_a_base, free_memory
 from janusdna_cli.runtime.threads import default_threads
 
 __all__ = ["describe_machine"]
 
 _LONGEST_WINDOW = 1 << 20
-# Measured on a CPU (benchmarks/one_variant.py): the program itself, and what each base of the window adds
-# beside the keys and values of both streams.
-_PROGRAM_BYTES = 800_000_000
-_BASE_BYTES = 150
-_BASE_VALUES = 4
 
 
 def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str = "auto") -> str:
@@ -52,16 +48,14 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
     for operation, name in chosen.names.items():
         facts[f"{operation} kernel"] = f"{name}: {chosen.reasons[operation]}"
     facts["largest window"] = _largest_window(config, where, precision, free)
-    width = max(map(len, facts))
-    return "\n".join(f"{topic:<{width}}  {fact}" for topic, fact in facts.items())
+    return as_lines(facts)
 
 
 def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtype, free: int) -> str:
     if device.type != "cpu":
         return f"not measured yet on {device.type}"
-    values = _BASE_VALUES * (1 + len(config.attention_layers)) * config.hidden_size
-    each = _BASE_BYTES + values * dtype.itemsize
-    window = min(_LONGEST_WINDOW, max(0, free - _PROGRAM_BYTES) // each)
+    each = bytes_of_a_base(config, dtype)
+    window = min(_LONGEST_WINDOW, max(0, free - PROGRAM_BYTES) // each)
     return f"about {window:,} bp at hidden size {config.hidden_size}"
 
 

@@ -188,7 +188,8 @@ def format_summary(
     statuses = ", ".join(f"{count:,} {status}" for status, count in ordered if count)
     rows = f"{sum(counts.values()):,} {unit}" + (f": {statuses}" if statuses else "")
     time_taken = f"{seconds:.1f} s" if seconds < 10 else f"{seconds:,.0f} s"
-    rate = format_bases(bases / max(seconds, 1e-9))
     place = "standard output" if destination == "-" else destination
-    read = f"{windows:,} windows, {format_bases(bases)} read in {time_taken} ({rate}/s)"
-    return f"{rows}; {read} -> {place}"
+    if not windows:
+        return f"{rows} in {time_taken} -> {place}"
+    rate = format_bases(bases / max(seconds, 1e-9))
+    return f"{rows}; {windows:,} windows, {format_bases(bases)} read in {time_taken} ({rate}/s) -> {place}"

@@ -17,10 +17,12 @@ from torch import Tensor, distributed
 from janusdna.reader import resolve_device
 from janusdna_cli.errors import InputError
 
-__all__ = ["Ranks", "check_alone", "joined"]
+__all__ = ["Ranks", "joined"]
 
 # A rank that validates or writes keeps the others waiting no longer than this.
 _PATIENCE = timedelta(hours=1)
+# One that has no work left waits for those that have; whose process ends is noticed at once.
+_LONG_PATIENCE = timedelta(days=30)
 _LAUNCHER = "start with torchrun, which sets what processes need to know of each other, or unset WORLD_SIZE"
 
 Result = TypeVar("Result")
@@ -48,11 +50,10 @@ class Ranks:
     def first_alone(self, work: Callable[[], Result]) -> Result:
         """`work` by the first process, and then by the others: what it writes is there for them."""
         if not self.is_first:
-            self._wait()
+            self.meet()
             return work()
         done = work()
-        if self.count > 1:
-            self._wait()
+        self.meet()
         return done
 
     def any(self, flag: bool) -> bool:
@@ -75,9 +76,15 @@ class Ranks:
                 distributed.all_reduce(tensor)
         return tensor
 
-    def _wait(self) -> None:
-        with self._others_there():
-            distributed.barrier()
+    def meet(self) -> None:
+        """Wait until all processes are here.
+
+        Raises:
+            InputError: If another process has failed.
+        """
+        if self.count > 1:
+            with self._others_there():
+                distributed.barrier()
 
     @contextmanager
     def _others_there(self) -> Iterator[None]:
@@ -92,26 +99,13 @@ class Ranks:
             ) from error
 
 
-def check_alone(command: str) -> None:
-    """Whether this is the only process of a command that does not share its work out.
-
-    Raises:
-        InputError: If not, or if the environment does not tell.
-    """
-    count = _count()
-    if count > 1:
-        raise InputError(
-            f"{command}: found WORLD_SIZE {count}, expected one process: each would do all of the "
-            "work and replace what the others wrote; start it without torchrun, or unset WORLD_SIZE"
-        )
-
-
 @contextmanager
-def joined(device: str) -> Iterator[Ranks]:
+def joined(device: str, *, computes_together: bool = True) -> Iterator[Ranks]:
     """This process, together with those that `torchrun` started beside it.
 
     Args:
         device: "auto", "cpu", "cuda" or "cuda:i"; under `torchrun` each process takes the GPU of its number.
+        computes_together: Whether tensors on the devices are added up; else the processes only meet.
 
     Raises:
         BackendError: If the device is not there.
@@ -131,20 +125,21 @@ def joined(device: str) -> Iterator[Ranks]:
     if rank != 0:
         logging.getLogger("janusdna").setLevel(logging.ERROR)
         logging.getLogger("janusdna_cli").setLevel(logging.ERROR)
-    _find_each_other("nccl" if where.type == "cuda" else "gloo", count)
+    backend = "nccl" if where.type == "cuda" and computes_together else "gloo"
+    _find_each_other(backend, count, _PATIENCE if computes_together else _LONG_PATIENCE)
     try:
         yield Ranks(where, rank, count)
     finally:
         distributed.destroy_process_group()
 
 
-def _find_each_other(backend: str, count: int) -> None:
+def _find_each_other(backend: str, count: int, patience: timedelta) -> None:
     # Imported after this, as the optimiser imports it, its functions would keep the group as a default:
     # a group that outlives its destruction may abort the interpreter when that ends.
     import torch.distributed.nn.functional  # noqa: F401
 
     try:
-        distributed.init_process_group(backend, timeout=_PATIENCE)
+        distributed.init_process_group(backend, timeout=patience)
     except (ValueError, RuntimeError) as error:
         found = str(error).partition("\n")[0]
         raise InputError(

@@ -7,7 +7,7 @@ import torch
 from janusdna.ops.cpu.threads import set_threads
 from janusdna_cli.runtime.limits import usable_processors
 
-__all__ = ["default_threads", "use_threads"]
+__all__ = ["default_threads", "threads_of", "use_threads"]
 
 
 def default_threads() -> int:
@@ -15,6 +15,11 @@ def default_threads() -> int:
     return min(torch.get_num_threads(), usable_processors())
 
 
+def threads_of(count: int | None) -> int:
+    """What was asked for; None for the default."""
+    return default_threads() if count is None else count
+
+
 def use_threads(count: int | None) -> None:
     """Let every CPU kernel use `count` threads; None for the default."""
-    set_threads(default_threads() if count is None else count)
+    set_threads(threads_of(count))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from janusdna import MIN_LENGTH
@@ -34,15 +35,18 @@ def plan_alleles(
     """One row for each ALT of each record, in order; one for a record without ALT.
 
     Args:
-        records: What the file holds.
+        records: What the file holds. Its bytes, where they are kept, go with a record's first row.
         reference: The genome.
         window: Bases of context.
         context: Which of `CONTEXTS`.
     """
     place = CONTEXTS[context]
     for variant in records:
-        for alt in variant.alts or (".",):
-            yield _plan(variant, alt, reference, window, place)
+        first, *others = variant.alts or (".",)
+        yield _plan(variant, first, reference, window, place)
+        site = replace(variant, record=None) if others else variant
+        for alt in others:
+            yield _plan(site, alt, reference, window, place)
 
 
 def _plan(

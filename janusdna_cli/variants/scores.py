@@ -18,7 +18,17 @@ from janusdna import tokens
 from janusdna_cli.genome.alleles import Allele
 from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer
 
-__all__ = ["COLUMNS", "SCORES", "Column", "PlacedAllele", "ReadAllele", "Score", "values", "wanted_scores"]
+__all__ = [
+    "COLUMNS",
+    "DEFAULT_SCORES",
+    "SCORES",
+    "Column",
+    "PlacedAllele",
+    "ReadAllele",
+    "Score",
+    "values",
+    "wanted_scores",
+]
 
 Positions = npt.NDArray[np.int64]
 
@@ -108,10 +118,12 @@ class Column:
     Attributes:
         name: What it is called.
         meaning: What it holds.
+        info: What INFO of a VCF calls it; None where it is not told there.
     """
 
     name: str
     meaning: str
+    info: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +199,7 @@ def _entropy(read: ReadAllele) -> tuple[float | None]:
 _ASKED_FOR = (
     Score(
         name="llr",
-        columns=(Column("llr", "log p(ALT) - log p(REF) at the site, natural logarithm"),),
+        columns=(Column("llr", "log p(ALT) - log p(REF) at the site, natural logarithm", "JANUS_LLR"),),
         is_signed=True,
         is_defined=_is_substitution,
         positions=_differing,
@@ -195,7 +207,9 @@ _ASKED_FOR = (
     ),
     Score(
         name="delta_pll",
-        columns=(Column("delta_pll", "pseudo-log-likelihood of the ALT haplotype less that of REF"),),
+        columns=(
+            Column("delta_pll", "pseudo-log-likelihood of the ALT haplotype less that of REF", "JANUS_DPLL"),
+        ),
         is_signed=True,
         is_defined=_any,
         positions=_around,
@@ -205,8 +219,8 @@ _ASKED_FOR = (
     Score(
         name="embedding",
         columns=(
-            Column("emb_l2", "Euclidean distance of the REF and ALT embeddings"),
-            Column("emb_cosine", "cosine distance of the REF and ALT embeddings"),
+            Column("emb_l2", "Euclidean distance of the REF and ALT embeddings", "JANUS_L2"),
+            Column("emb_cosine", "cosine distance of the REF and ALT embeddings", "JANUS_COS"),
         ),
         is_signed=False,
         is_defined=_any,
@@ -238,15 +252,16 @@ _ALWAYS = (
     ),
 )
 
-# Those that can be asked for, by name.
+# Those that can be asked for, by name; what is computed where nothing was: the first that is defined.
 SCORES = {score.name: score for score in _ASKED_FOR}
+DEFAULT_SCORES = ("llr", "delta_pll")
 COLUMNS = tuple(column for score in _ASKED_FOR + _ALWAYS for column in score.columns)
 
 
 def wanted_scores(allele: Allele, asked: tuple[str, ...] | None) -> tuple[Score, ...]:
     """What is computed of an allele: what is asked for and defined; by default llr, else delta_pll."""
     if asked is None:
-        asked = ("llr",) if SCORES["llr"].is_defined(allele) else ("delta_pll",)
+        asked = next((name,) for name in DEFAULT_SCORES if SCORES[name].is_defined(allele))
     return tuple(score for score in (*map(SCORES.__getitem__, asked), *_ALWAYS) if score.is_defined(allele))
 
 

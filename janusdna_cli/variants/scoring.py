@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,8 @@ from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.outputs.formats import Format
+from janusdna_cli.outputs.records import RECORD
 from janusdna_cli.outputs.tables import as_table
 from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.chunks import Chunk, Load, answered, in_chunks
@@ -31,12 +35,14 @@ from janusdna_cli.reading.opening import open_model, window_size
 from janusdna_cli.reading.requests import BOTH_STRANDS, FORWARD, Request
 from janusdna_cli.reading.survey import unannounced
 from janusdna_cli.reading.window_reader import WindowReader
+from janusdna_cli.runs.finishing import Outgoing
 from janusdna_cli.runs.job import Done
 from janusdna_cli.runs.rows import numbered_by
 from janusdna_cli.runs.running import run
 from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.summary import Summary
 from janusdna_cli.variants.agreement import RowsSeen, of_one_assembly
+from janusdna_cli.variants.annotation import annotation_schema, as_records
 from janusdna_cli.variants.loads import AlleleLoads
 from janusdna_cli.variants.plan import PlannedAllele, plan_alleles
 from janusdna_cli.variants.questions import AlleleQuestion, WindowQuestion
@@ -54,9 +60,7 @@ def score_variants(settings: ScoreSettings) -> Summary:
         InputError: If a file cannot be read or written, or belongs to another assembly.
         CheckpointError: If the model cannot be used.
     """
-    target = Target.of(settings, settings.vcf)
-    with Scoring.opened(settings) as job:
-        return run(job, target)
+    return run(Scoring.opened, settings, settings.vcf)
 
 
 class _Row(NamedTuple):
@@ -82,22 +86,33 @@ class Scoring:
         settings: Of the run.
         records: The input, its header read; closed by whoever opened it.
         reference: The genome.
-        tiles: Where rows wait for their tile; empty.
+        tiles: Where rows wait for their tile.
+        keeps_records: Whether the input's records go with the rows, as where it cannot be read again.
     """
 
     command = "score-variants"
     doing = "Scoring"
     unit = "alleles"
-    schema = VARIANT_SCHEMA
 
     def __init__(
-        self, settings: ScoreSettings, records: VariantReader, reference: Reference, tiles: Tiles
+        self,
+        settings: ScoreSettings,
+        records: VariantReader,
+        reference: Reference,
+        tiles: Tiles,
+        *,
+        keeps_records: bool = False,
     ) -> None:
         self.settings = settings
         self.source = settings.vcf
         self.reference = reference
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
+        self.schema = annotation_schema(settings.scores) if keeps_records else VARIANT_SCHEMA
+        self.header = None
+        if keeps_records:
+            self.header = replace(records.header, contigs=tuple(reference.lengths.items()))
+        self._names: dict[str, None] = {}
         self._records = records
         self._tiles = tiles
         self._strands = BOTH_STRANDS if settings.both_strands else FORWARD
@@ -112,20 +127,29 @@ class Scoring:
 
     @classmethod
     @contextmanager
-    def opened(cls, settings: ScoreSettings) -> Iterator[Scoring]:
+    def opened(
+        cls, settings: ScoreSettings, target: Target | None = None, *, tiles: Path | None = None
+    ) -> Iterator[Scoring]:
         """The job of some settings, with its files open.
+
+        Args:
+            settings: Of the run.
+            target: Where its table goes; None where another process writes it.
+            tiles: Where another process of the run has its rows by tile.
 
         Raises:
             InputError: If a file cannot be read.
             CheckpointError: If the model cannot be used.
         """
+        is_annotated = target is not None and target.form in (Format.vcf, Format.bcf)
+        keeps_records = is_annotated and target is not None and not target.is_kept
         with (
-            VariantReader.open(settings.vcf) as records,
+            VariantReader.open(settings.vcf, keep_records=keeps_records) as records,
             Reference.open(_reference_path(settings, records)) as reference,
-            Tiles() as tiles,
+            Tiles(tiles, is_shared=settings.workers != 1) as rows_by_tile,
         ):
             warn_of_lengths(records.name, records.contig_lengths, reference)
-            yield cls(settings, records, reference, tiles)
+            yield cls(settings, records, reference, rows_by_tile, keeps_records=keeps_records)
 
     def options(self) -> Mapping[str, Any]:
         """What changes its numbers besides the model, the window and the inputs."""
@@ -139,6 +163,25 @@ class Scoring:
             "span": self.settings.span,
             "context": self.settings.context,
         }
+
+    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+        """Who answers what is asked."""
+        return WindowReader(self.model, batch_bp=self.settings.batch_bp, on_batch=on_batch)
+
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Scoring]]:
+        """What opens this job in another process; tiles that are filled are shared."""
+        settings = replace(self.settings, threads=threads, quiet=True)
+        return partial(Scoring.opened, settings, tiles=self._tiles.shared())
+
+    def outgoing(self, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
+        """The table as a format takes it: for VCF and BCF beside the records of the input."""
+        if form not in (Format.vcf, Format.bcf):
+            return nullcontext(Outgoing(self.schema, rows))
+        found = ((name, self.reference.find(name)) for name in self._names)
+        contigs = [
+            (name, None if contig is None else self.reference.lengths[contig]) for name, contig in found
+        ]
+        return as_records(self.source, self.settings.scores, rows, contigs)
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""
@@ -159,7 +202,7 @@ class Scoring:
             yield from self.chunks(bases)
             return
         with unannounced(), VariantReader.open(self.source) as records:
-            yield from in_chunks(records, self._loads.of_record, bases)
+            yield from in_chunks(self._named(records), self._loads.of_record, bases)
 
     def chunks(self, bases: float) -> Iterator[Chunk[Any]]:
         """All of the work, in chunks: of records, or with tiled windows of tiles.
@@ -172,22 +215,32 @@ class Scoring:
             return in_chunks(records, self._loads.of_record, bases)
         if not self._tiles.is_filled:
             records = of_one_assembly(self._records, self.reference, self._records.name)
-            self._tiles.fill(self._planned(records))
+            self._tiles.fill(self._planned(self._named(records)))
         return in_chunks(self._tiles, self._load_of_tile, bases)
 
     def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
         """Do some of the chunks, in their order."""
         for asked, answers in answered(map(self._ask, chunks), reader):
             rows = _answered_rows(asked, answers)
-            table = as_table(columns_of(rows), VARIANT_SCHEMA)
+            table = as_table(self._columns(rows), self.schema)
             contigs = {row.window.contig for row, _ in rows if row.window is not None}
             yield Done(asked.chunk, numbered_by(table, [row.number for row in asked.rows]), contigs)
+
+    def _named(self, records: Iterable[Variant]) -> Iterator[Variant]:
+        """Records, their contigs noted."""
+        for variant in records:
+            self._names[variant.chrom] = None
+            yield variant
 
     def _planned(self, records: Iterable[Variant]) -> Iterator[PlannedAllele]:
         for row in plan_alleles(records, self.reference, self.window, self.settings.context):
             if self.settings.strict and row.status is not Status.ok:
                 raise InputError(f"{self._records.name}: {row} is {row.status}, and --strict allows ok only")
             yield row
+
+    def _columns(self, rows: ScoredRows) -> dict[str, list[Any]]:
+        kept = {RECORD: [row.variant.record for row, _ in rows]} if self.header is not None else {}
+        return columns_of(rows) | kept
 
     def _load_of_tile(self, tile: list[NumberedRow]) -> Load:
         """Of rows that share a window, or of rows that none is read for."""

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from janusdna_cli.checks import check, one_of, paths, whole
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.windows import CONTEXTS, Context
+from janusdna_cli.outputs.formats import VARIANTS
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.variants.scores import SCORES
 
-__all__ = ["ScoreSettings"]
+__all__ = ["FORMATS", "ScoreSettings"]
+
+# What the table can be written as.
+FORMATS = VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,8 @@ class ScoreSettings(RunSettings):
     Raises:
         InputError: If a value means nothing.
     """
+
+    formats = FORMATS
 
     vcf: str
     fasta: str | None = None

@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import pickle
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
@@ -38,6 +40,10 @@ class Tiles:
 
     What is pickled here never leaves the process.
 
+    Args:
+        path: Where another process has them; None for a file of its own, which goes when this is closed.
+        is_shared: Whether other processes will ask for them.
+
     Attributes:
         is_filled: Whether it has them.
 
@@ -45,13 +51,17 @@ class Tiles:
         InputError: If the temporary folder is full.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None, *, is_shared: bool = False) -> None:
+        self._own = tempfile.TemporaryDirectory(prefix="janusdna-") if is_shared and path is None else None
+        self._path = Path(self._own.name) / "tiles" if self._own else path
         # The empty name is a private file that vanishes with its connection.
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        name = self._path or ""
+        self._database = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         # One thread may take rows while another does.
         self._lock = Lock()
-        self._database.executescript(_SCHEMA)
-        self.is_filled = False
+        self.is_filled = path is not None
+        if path is None:
+            self._database.executescript(_SCHEMA)
         self._count = self._last_number = 0
         self._last_tile: tuple[str, int] | None = None
 
@@ -60,6 +70,12 @@ class Tiles:
 
     def __exit__(self, *exception: object) -> None:
         self._database.close()
+        if self._own is not None:
+            self._own.cleanup()
+
+    def shared(self) -> Path | None:
+        """Where another process of this run finds the rows; None where they are not here."""
+        return self._path if self.is_filled else None
 
     def fill(self, rows: Iterable[PlannedAllele]) -> None:
         """Take all rows, once."""

@@ -10,7 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from janusdna.config import MIN_LENGTH, PRESETS, ModelConfig, preset
-from janusdna.errors import BackendError, CheckpointError, ConfigError, JanusDNAError, SequenceError
+from janusdna.errors import (
+    BackendError,
+    CheckpointError,
+    ConfigError,
+    JanusDNAError,
+    LayerError,
+    SequenceError,
+)
 
 if TYPE_CHECKING:
     from janusdna.reader import Model, Reading, load
@@ -22,6 +29,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "JanusDNAError",
+    "LayerError",
     "Model",
     "ModelConfig",
     "Reading",

@@ -4,6 +4,7 @@ JanusDNAError
 ├── ConfigError        a model configuration that describes no network
 ├── SequenceError      a sequence or targets that the network cannot read
 ├── CheckpointError    a file or directory that holds no usable model
+├── LayerError         a layer that the network does not have
 ├── BackendError       a kernel or a device that is not there
 └── TrainingError      a step of a training that cannot be made
 """
@@ -13,6 +14,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "JanusDNAError",
+    "LayerError",
     "SequenceError",
     "TrainingError",
 ]
@@ -32,6 +34,10 @@ class SequenceError(JanusDNAError):
 
 class CheckpointError(JanusDNAError):
     """A file or directory that holds no usable model."""
+
+
+class LayerError(JanusDNAError):
+    """A layer that the network does not have, or that cannot be read like this."""
 
 
 class BackendError(JanusDNAError):

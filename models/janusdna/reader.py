@@ -18,7 +18,8 @@ from janusdna.cache import model_folder
 from janusdna.checkpoint import CONFIG_NAME as NATIVE_CONFIG
 from janusdna.checkpoint import Checkpoint, build, read_native
 from janusdna.config import PRESETS, ModelConfig
-from janusdna.errors import BackendError, CheckpointError, SequenceError
+from janusdna.errors import BackendError, CheckpointError, LayerError, SequenceError
+from janusdna.layers import FUSED, Layer, layer_named
 from janusdna.nn.edits import Edit
 from janusdna.nn.graphs import GraphedPasses
 from janusdna.nn.model import JanusDNA
@@ -105,6 +106,7 @@ class Model:
         targets: Tensor | None = None,
         *,
         edits: Sequence[Edit] = (),
+        layer: str = FUSED.name,
     ) -> Reading:
         """Read one strand of each sequence, without gradients.
 
@@ -114,19 +116,38 @@ class Model:
                 from all other positions, and only what its prediction needs is computed.
             edits: Edited versions of these sequences, to be read near their edits at the cost of the
                 bases read; the positions [first, last) of each must be among its row's targets.
+            layer: Whose states come as `hidden`: "fused" (d values), what the head reads; "forward:K" or
+                "backward:K" (d values), the residual stream of that direction after its layer K, which ends
+                with base t itself; "K" for both side by side (2d values). K is 0, the embedding of the
+                bases, to `config.num_layers`. Layers above and the stream that is not asked for do not run;
+                there are no logits then.
 
         Raises:
+            LayerError: If there is no such layer, or edits are to be read of it.
             SequenceError: If lengths differ, a letter is no nucleotide, a sequence is shorter than
                 3, a target lies outside, or an edit reads what is no target or not its neighbours.
         """
         ids = sequences if isinstance(sequences, Tensor) else _encode(sequences)
         _check(ids, targets, self.config.vocab_size)
+        if (states := layer_named(layer)) is not FUSED:
+            return self._read_layer(ids, targets, edits, states)
         if edits and targets is None:
             targets = torch.arange(ids.shape[1]).expand_as(ids)
         if edits and targets is not None:
             _check_edits(edits, targets.to(ids.device), ids)
         with _current(self.device):
             return self._read(ids, targets, edits)
+
+    def _read_layer(
+        self, ids: Tensor, targets: Tensor | None, edits: Sequence[Edit], layer: Layer
+    ) -> Reading:
+        if edits:
+            raise LayerError(f"layer is {layer.name!r}: edits are read at fused alone")
+        if targets is None:
+            targets = torch.arange(ids.shape[1]).expand_as(ids)
+        with _current(self.device):
+            hidden = self.module.read_layer(self._moved(ids), self._moved(targets), layer)
+        return Reading(hidden, hidden.new_empty(*hidden.shape[:2], 0))
 
     def _read(self, ids: Tensor, targets: Tensor | None, edits: Sequence[Edit]) -> Reading:
         ids = self._moved(ids)

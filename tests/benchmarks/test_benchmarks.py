@@ -59,6 +59,15 @@ def test_tile_measures_variants_of_both_kinds(run, tmp_path):
     ]  # fmt: skip
 
 
+def test_records_io_measures_every_format(run, tmp_path):
+    run("records_io", "--records", 50, "--samples", 0, 2, "--runs", 1, "--json", tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert [row["read"] for row in rows if "read" in row] == ["vcf", "vcf.gz", "bcf"] * 2
+    written = ["parquet", "tsv", "tsv.gz", "vcf", "vcf.gz", "bcf"]
+    assert [row["written"] for row in rows if "written" in row] == [*written, *written[3:]] * 2
+    assert all(row["records/s"] > 0 for row in rows)
+
+
 def test_training_step_measures_every_way_beside_plain_pytorch(run, tmp_path):
     run("training_step", "--windows", 1, 2, "--window", 16, *COMMON, tmp_path / "out.json")
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]

@@ -3,6 +3,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
 import typer
@@ -15,7 +16,6 @@ from janusdna_cli.commands.options import (
     BatchBp,
     Device,
     Dtype,
-    FormatOption,
     Model,
     Output,
     Overwrite,
@@ -24,11 +24,13 @@ from janusdna_cli.commands.options import (
     Threads,
     Verbose,
     Window,
+    format_option,
 )
 from janusdna_cli.errors import InputError, RecordError
+from janusdna_cli.outputs.formats import TABLES, Format
 from janusdna_cli.runtime.signals import Terminated
 
-COMMANDS = ("embed", "score-variants", "merge", "plot", "models", "demo", "doctor")
+COMMANDS = ("embed", "score-variants", "merge", "plot", "info", "models", "demo", "doctor")
 
 RAISED = {
     "input": InputError("v.vcf: found x,\nexpected y"),
@@ -57,7 +59,7 @@ def program():
         window: Window = None,
         rc: Rc = True,
         output: Output = None,
-        format_: FormatOption = None,
+        format_: Annotated[Format | None, format_option(TABLES)] = None,
         overwrite: Overwrite = False,
         device: Device = "auto",
         dtype: Dtype = "auto",
@@ -394,3 +396,12 @@ def test_nohup_stays(tmp_path):
             process.wait(timeout=0.5)
         process.terminate()
         assert process.wait(timeout=60) == 143
+
+
+@pytest.mark.parametrize(
+    ("command", "offered"), [("embed", "parquet|tsv "), ("score-variants", "parquet|tsv|vcf|bcf ")]
+)
+def test_help_offers_the_formats_that_a_command_can_write(command, offered):
+    shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "--help"]).output
+    (line,) = (line for line in shown.splitlines() if "--format" in line)
+    assert offered in line

@@ -39,8 +39,22 @@ SHARED = [
     ("shard", "a/b"),
     ("shard", "1/"),
 ]
-OF_REGIONS = [("pool", "median"), ("pool", "Max"), ("pool", None), ("regions", 1.5)]
+OF_REGIONS = [
+    ("pool", "median"),
+    ("pool", "Max"),
+    ("pool", None),
+    ("regions", 1.5),
+    ("layer", "last"),
+    ("layer", "forward:"),
+    ("layer", 3),
+    ("layer", None),
+    ("embedding_dtype", "bfloat16"),
+    ("embedding_dtype", None),
+    ("format", "folder of parquet"),
+]
 OF_VARIANTS = [
+    ("format", "npz"),
+    ("format", "h5ad"),
     ("context", "striped"),
     ("span", 0),
     ("span", None),
@@ -73,8 +87,16 @@ def test_values_that_mean_something_are_taken():
     for good in ({}, {"window": 3}, {"window": 2**20}, {"threads": 1}, {"device": "cuda:3"}, {"batch_bp": 1}):
         for made in (EmbedSettings(fasta="g.fa", **good), ScoreSettings(vcf="v.vcf", **good)):
             assert {name: getattr(made, name) for name in good} == good
+    made = EmbedSettings(fasta="g.fa", layer="backward:0", embedding_dtype="float16", format="h5ad")
+    assert (made.layer, made.embedding_dtype, made.format) == ("backward:0", "float16", Format.h5ad)
     made = ScoreSettings(vcf=Path("a") / "v.vcf", output=Path("o.tsv"), format="tsv", scores=["llr"])
     assert (made.vcf, made.output, made.format, made.scores) == ("a/v.vcf", "o.tsv", Format.tsv, ("llr",))
+
+
+def test_formats_are_those_that_a_task_can_write():
+    assert ScoreSettings(vcf="v.vcf", format="bcf").format is Format.bcf
+    with pytest.raises(InputError, match=r"--format: found 'vcf', expected parquet or tsv or npz or h5ad$"):
+        EmbedSettings(fasta="g.fa", format="vcf")
 
 
 def test_every_setting_of_a_run_is_an_option_of_both_commands():

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from janusdna.config import MIN_LENGTH, ModelConfig
 from janusdna.errors import SequenceError
+from janusdna.layers import Layer
 from janusdna.nn.attention import CausalSelfAttention
 from janusdna.nn.blocks import widest_block
 from janusdna.nn.edits import Edit, cut_points
@@ -116,6 +117,35 @@ class JanusDNA(nn.Module):
         fused, edited = reading.read()
         return Reading(*self._predict(fused), self._read_edits(edited))
 
+    def read_layer(self, ids: Tensor, targets: Tensor, layer: Layer) -> Tensor:
+        """A layer's states of some positions, (B, n, d), or (B, n, 2d) of both streams side by side.
+
+        They are the residual stream after that layer, the sum that the next one reads, with no norm. The row
+        of position t has seen x_t: `forward` has read the bases up to it and `backward` those from it on. No
+        layer above, no other stream and, where no target needs it, no base is walked.
+
+        Args:
+            ids: Token ids, (B, T), T >= 3.
+            targets: 0-based positions, (B, n).
+            layer: Of the streams.
+
+        Raises:
+            LayerError: If there is no such layer.
+            SequenceError: If a sequence is too short.
+        """
+        check_length(ids.shape[1])
+        layer.check(self.config.num_layers)
+        first, last = (int(end) for end in targets.aminmax()) if targets.numel() else (0, 0)
+
+        def read(stream: Stream) -> Tensor:
+            start, stop = (first, None) if stream.reverse else (0, last + 1)
+            rows, _ = self._walked(stream, ids[:, start:stop], layer.depth)
+            return rows.gather(1, (targets - start)[..., None].expand(-1, -1, rows.shape[2]))
+
+        if len(layer.streams) == 2:
+            return torch.cat(self.streams.both(read), dim=-1)
+        return read(self.forward_stream if layer.streams == ("forward",) else self.backward_stream)
+
     def _read_edits(self, fused: Sequence[Tensor]) -> tuple[Reading, ...]:
         if not fused:
             return ()
@@ -155,20 +185,22 @@ class JanusDNA(nn.Module):
         return self
 
     def _every_position(self, ids: Tensor, sees: Sees) -> tuple[Tensor, Routings]:
-        streams = self.streams
-
-        def read(stream: Stream) -> tuple[Tensor, list[Routing]]:
-            cuts = cut_points(ids.shape[1], longest=streams.chunk(ids))[1:-1]
-            chunks = sorted(stream.walk(self.embedding, ids, cuts), key=lambda chunk: chunk.start)
-            rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
-            return rows, [routing for chunk in chunks for routing in chunk.routings]
-
         if sees == "before":
-            forward, routings = read(self.forward_stream)
+            forward, routings = self._walked(self.forward_stream, ids)
             return self._fused(self.fusion.from_before, forward), (routings, [])
-        (forward, seen_forward), (backward, seen_backward) = streams.both(read)
+        (forward, seen_forward), (backward, seen_backward) = self.streams.both(
+            lambda stream: self._walked(stream, ids)
+        )
         fuse = self.fusion.every_position if sees == "others" else self.fusion.unmasked
         return self._fused(fuse, forward, backward), (seen_forward, seen_backward)
+
+    def _walked(self, stream: Stream, ids: Tensor, depth: int | None = None) -> tuple[Tensor, list[Routing]]:
+        """A stream's rows of all positions after its first `depth` layers, (B, T, d), and their routings."""
+        cuts = cut_points(ids.shape[1], longest=self.streams.chunk(ids))[1:-1]
+        walked = stream.walk(self.embedding, ids, cuts, depth=depth)
+        chunks = sorted(walked, key=lambda chunk: chunk.start)
+        rows = torch.cat([chunk.rows for chunk in chunks], dim=1)
+        return rows, [routing for chunk in chunks for routing in chunk.routings]
 
     def _fused(self, fuse: Callable[..., Tensor], *streams: Tensor) -> Tensor:
         if not (self.forward_stream.recompute and torch.is_grad_enabled()):

@@ -33,8 +33,9 @@ class Reading(NamedTuple):
     """What a model says of some positions; B sequences, n targets each.
 
     Attributes:
-        hidden: (B, n, d), after the last norm and MLP: what the head reads.
-        logits: (B, n, vocabulary).
+        hidden: (B, n, d), after the last norm and MLP: what the head reads. Where a layer of the streams was
+            asked for, its states: (B, n, d), or (B, n, 2d) of both streams.
+        logits: (B, n, vocabulary); (B, n, 0) where a layer was asked for, which predicts nothing.
         edits: Of each edit of these sequences, in their order, its m positions: `hidden` is (m, d) and
             `logits` (m, vocabulary).
     """

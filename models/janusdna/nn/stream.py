@@ -7,7 +7,7 @@ layers for one chunk, with nothing kept of a chunk but each layer's state.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -29,7 +29,7 @@ LayerStates = list[Any]
 
 
 class Chunk(NamedTuple):
-    """Some rows of a stream after its last layer.
+    """Some rows of a stream after the last layer walked.
 
     Attributes:
         start: First row, 0-based in sequence order.
@@ -91,6 +91,7 @@ class Stream(nn.Module):
         ids: Tensor,
         cuts: Sequence[int],
         *,
+        depth: int | None = None,
         states: LayerStates | None = None,
         kept: dict[int, LayerStates] | None = None,
     ) -> Iterator[Chunk]:
@@ -101,6 +102,7 @@ class Stream(nn.Module):
             ids: (B, T).
             cuts: Where a chunk ends and the next begins, ascending within 0 to T; none makes one chunk,
                 which can be trained through.
+            depth: Layers to go through, the first ones; None for all.
             states: What the walk goes on from; None for a sequence's beginning.
             kept: Receives the states at the cuts, and at the end where the walk begins.
 
@@ -116,10 +118,10 @@ class Stream(nn.Module):
             h = embedding(ids[:, start:end])
             h = h.to(accumulation_dtype(h.dtype))
             if carried is None and (cuts or kept is not None):
-                carried = [mixer.begin(h, ids.shape[1]) for mixer in self._mixers]
+                carried = [mixer.begin(h, ids.shape[1]) for mixer in self._mixers[:depth]]
             if kept is not None and carried is not None:
                 kept[end if self.reverse else start] = [state.keep() for state in carried]
-            yield Chunk(start, *self._through_layers(h, carried))
+            yield Chunk(start, *self._through_layers(h, carried, depth))
 
     def gather(self, kept: Sequence[tuple[LayerStates, int]], length: int) -> LayerStates:
         """States of a batch that goes on, for `length` rows, from rows of kept batches."""
@@ -128,9 +130,11 @@ class Stream(nn.Module):
             for layer, first in enumerate(kept[0][0])
         ]
 
-    def _through_layers(self, h: Tensor, states: LayerStates | None) -> tuple[Tensor, list[Routing]]:
+    def _through_layers(
+        self, h: Tensor, states: LayerStates | None, depth: int | None
+    ) -> tuple[Tensor, list[Routing]]:
         routings = []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(islice(self.layers, depth)):
             if self.recompute and torch.is_grad_enabled():
                 h, routing = checkpoint(layer, h, use_reentrant=False, preserve_rng_state=False)
             else:

@@ -17,6 +17,7 @@ from janusdna.reader import Model
 from janusdna_cli.reading.window_reader import WindowReader
 
 COMMANDS = [
+    ["info"],
     ["embed"],
     ["score-variants"],
     ["merge"],

@@ -169,7 +169,7 @@ def test_regions_of_which_no_name_is_known_are_a_warning_to_the_quiet_too(work, 
     assert lines[0].startswith(
         f"janusdna: warning: {bed}: 2 of its 2 regions lie on no contig of {fasta}: {hint}"
     )
-    assert lines[1].startswith("janusdna: warning: 2 regions: 2 no_contig; ")
+    assert lines[1].startswith("janusdna: warning: 2 regions: 2 no_contig in ")
     assert len(lines) == 2
     known = work.run(
         "embed", fasta, work.bed(f"{there} 0 9", "d 0 9"), "-m", work.model, "--quiet", "-o", "y.tsv"

@@ -123,7 +123,7 @@ def test_overwrite_forgets_it(folder):
 
 def test_resume_where_nothing_is_starts(folder):
     with start(folder, resume=True):
-        assert folder.facts == FACTS
+        assert folder.read_facts() == FACTS
     assert list(Path().iterdir()) == []
 
 
@@ -131,7 +131,7 @@ def test_resume_goes_on_with_the_facts_of_the_start(folder):
     interrupt(folder, 1)
     later = RunFolder.beside("out.parquet")
     with start(later, resume=True, facts=FACTS | {"command": ["janusdna", "--resume"]}):
-        assert later.facts == FACTS
+        assert later.read_facts() == FACTS
 
 
 def test_another_run_is_not_gone_on_with(folder):

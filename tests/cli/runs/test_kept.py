@@ -241,13 +241,13 @@ def test_overwrite_and_resume_are_no_pair(work, words):
 @pytest.mark.parametrize(
     ("words", "name", "streamed"),
     [
-        (("score-variants", "-"), "out.parquet", "standard input cannot be resumed"),
-        (("embed", "genome.fa", "-"), "out.parquet", "standard input cannot be resumed"),
-        (("embed", "genome.fa", "regions.bed"), "-", "standard output cannot be resumed"),
+        (("score-variants", "-"), "out.parquet", "standard input can be neither resumed nor shared out"),
+        (("embed", "genome.fa", "-"), "out.parquet", "standard input can be neither resumed nor shared out"),
+        (("embed", "genome.fa", "regions.bed"), "-", "standard output can be neither resumed nor shared out"),
         (
             ("embed", "genome.fa", "regions.bed", "--format", "tsv"),
             "/dev/null",
-            "the pipe /dev/null cannot be resumed",
+            "the pipe /dev/null can be neither resumed nor shared out",
         ),
     ],
 )

@@ -21,8 +21,8 @@ def of_costs(costs):
 
 def check_shared(costs, count, done=()):
     survey = of_costs(costs)
-    shares = [survey.share(index, count, done) for index in range(count)]
     left = [unit for unit in range(len(costs)) if unit not in done]
+    shares = [survey.share(left, index, count) for index in range(count)]
     assert [unit for share in shares for unit in sorted(share)] == left  # all, none twice, neighbours
     fair = sum(costs[unit] for unit in left) / count
     largest = max((costs[unit] for unit in left), default=0)
@@ -59,7 +59,8 @@ def test_odd_costs(costs):
 
 def test_what_costs_nothing_is_shared_out_as_well():
     """A million rows with a status each are work, too."""
-    shares = [of_costs([0.0] * 100).share(index, 4) for index in range(4)]
+    survey = of_costs([0.0] * 100)
+    shares = [survey.share(survey.units, index, 4) for index in range(4)]
     assert [len(share) for share in shares] == [25] * 4
 
 
@@ -76,7 +77,7 @@ def test_a_unit_of_many_does_not_get_lost_to_rounding():
 
 def test_equal_costs_are_equal_shares():
     survey = of_costs([2.5] * 90)
-    assert [sorted(survey.share(index, 3)) for index in range(3)] == [
+    assert [sorted(survey.share(survey.units, index, 3)) for index in range(3)] == [
         [*range(30)],
         [*range(30, 60)],
         [*range(60, 90)],
@@ -86,7 +87,7 @@ def test_equal_costs_are_equal_shares():
 def test_costs_count_and_not_rows():
     """Ten units of insertions cost as much as ninety of substitutions."""
     survey = Survey([1000] * 100, [9.0] * 10 + [1.0] * 90)
-    assert survey.share(0, 2) == set(range(10))
+    assert survey.share(survey.units, 0, 2) == set(range(10))
 
 
 def test_a_survey_adds_up_the_chunks_of_a_unit():

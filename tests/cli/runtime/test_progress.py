@@ -70,9 +70,7 @@ def test_summary():
 
 
 def test_summary_of_nothing():
-    assert format_summary({}, 0, 0, 0.0, "-", unit="regions") == (
-        "0 regions; 0 windows, 0 bp read in 0.0 s (0 bp/s) -> standard output"
-    )
+    assert format_summary({}, 0, 0, 0.0, "-", unit="regions") == ("0 regions in 0.0 s -> standard output")
 
 
 def test_no_bar_without_a_terminal(capfd):

@@ -442,7 +442,7 @@ def test_a_table_without_a_score_does_not_pass_in_silence(work, bases):
     options = ["-f", work.fasta(c=contig), "-m", work.model, "--quiet", "-o", "x.tsv", "--overwrite"]
     result = work.run("score-variants", work.vcf(*(f"c {pos} . N <DEL>" for pos in (1, 2, 3))), *options)
     assert (result.exit_code, len(result.stderr.splitlines())) == (0, 1)
-    assert result.stderr.startswith("janusdna: warning: 3 alleles: 3 symbolic; ")
+    assert result.stderr.startswith("janusdna: warning: 3 alleles: 3 symbolic in ")
     for quiet in (work.vcf(), work.vcf("c 1 . N <DEL>", f"c 9 . {contig[8]} {other(contig[8])}")):
         assert work.run("score-variants", quiet, *options).stderr == ""
 
