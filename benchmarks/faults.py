@@ -94,7 +94,7 @@ TASKS = (
     Task("a shard of it", (*_TILED, "--shard", "2/3", "-o", "parts"), "parts/part-2-of-3.parquet"),
     Task("embed", (*_EMBED, "-o", "out.parquet")),
     Task("embed, bases", (*_EMBED, "--pool", "none", "-o", "out.parquet")),
-    Task("merge", ("merge", "../parts", "--quiet", "-o", "out.parquet")),
+    Task("merge", ("merge", "../parts", "--quiet", "--overwrite", "-o", "out.parquet")),
 )
 
 
@@ -247,15 +247,16 @@ class Bench:
         return None
 
     def _end_and_go_on(self, task: Task, fault: str, folder: Path, tally: Tally) -> None:
-        whole, ended = self.whole[task], None
+        whole, ended, kept = self.whole[task], None, folder / f"{task.output}.parts"
         while ended is None or (ended.code and self.draw.random() < _AGAIN):
+            was_kept = kept.exists()
             before, during = self.faults[fault](folder, whole)
             ended = run(task, folder, before, during, seconds=self.draw.choice((0, 0.1)))
             self._make_room()
-            check_left(task, fault, folder, ended, whole)
+            check_left(task, fault, folder, ended, whole, before=was_kept)
             tally.tried += 1
             tally.ended += ended.code != 0
-            tally.kept += (folder / f"{task.output}.parts").exists()
+            tally.kept += kept.exists()
         if ended.code:
             ended = run(task, folder, seconds=0)
             tally.again.append(ended.seconds)
@@ -390,8 +391,18 @@ def _waited_for(pid: int) -> int:
     raise WrongError(f"it did not end within {_PATIENCE_SECONDS} s")
 
 
-def check_left(task: Task, fault: str, folder: Path, ended: Ended, whole: Whole) -> None:
+def check_left(
+    task: Task, fault: str, folder: Path, ended: Ended, whole: Whole, *, before: bool = False
+) -> None:
     """What a run that was ended has left, and said.
+
+    Args:
+        task: What was done.
+        fault: What ended it.
+        folder: Where.
+        ended: How it ended.
+        whole: What it would have come to.
+        before: Whether something was kept before it began.
 
     Raises:
         WrongError: If that is not as it must be.
@@ -413,8 +424,8 @@ def check_left(task: Task, fault: str, folder: Path, ended: Ended, whole: Whole)
         return
     if len(ended.said) != 1 or "bug" in ended.said[0]:
         raise WrongError(f"it said {ended.said}, expected a line")
-    goes_on = f"what is done is kept in {parts}: go on with --resume"
-    if ended.said[0].endswith(goes_on) != (folder / parts).exists():
+    is_said = ended.said[0].endswith(f"what is done is kept in {parts}: go on with --resume")
+    if is_said != (folder / parts).exists() and not before:  # who did not come so far leaves it as it was
         raise WrongError(f"it left {sorted(found)} and said {ended.said[0]!r}")
 
 

@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -55,9 +55,7 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
-        say(f"janusdna: {_with_notes(_ENDS[number], interrupt)}")
-        raise typer.Exit(128 + number) from None
+        _end(interrupt, interrupt)
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # rich's own end, of a help page
             raise typer.Exit(0) from None
@@ -68,10 +66,29 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
         if _nobody_reads(error):
             discard_stdout()
             raise typer.Exit(0) from None
+        if came := _interruption_behind(error):
+            _end(came, error)
         if debug:
             traceback.print_exception(error)
         say(f"janusdna: error: {_with_notes(_describe(error), error)}")
         raise typer.Exit(1) from None
+
+
+def _end(interrupt: KeyboardInterrupt, error: BaseException) -> NoReturn:
+    """Say what interrupted, and what those have added whom the error has passed that it led to."""
+    number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
+    say(f"janusdna: {_with_notes(_ENDS[number], error)}")
+    raise typer.Exit(128 + number) from None
+
+
+def _interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interruption that led to an error which says nothing, as where a library was not ready for it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, JanusDNAError):
+        if isinstance(cause, KeyboardInterrupt):
+            return cause
+        cause = cause.__context__
+    return None
 
 
 def _with_notes(text: str, error: BaseException) -> str:
@@ -145,4 +162,8 @@ def main() -> None:
     """Runs the command line and exits."""
     prepare_standard_streams()
     raise_on_signals()
-    app(prog_name="janusdna")
+    try:
+        with _one_line_errors(debug=False):  # before the command line is understood signals come, too
+            app(prog_name="janusdna")
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

@@ -28,8 +28,9 @@ from janusdna_cli.commands.options import (
 )
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.outputs.formats import TABLES, Format
+from janusdna_cli.runtime.signals import Terminated
 
-COMMANDS = ("embed", "score-variants", "plot", "info", "models", "demo", "doctor")
+COMMANDS = ("embed", "score-variants", "merge", "plot", "info", "models", "demo", "doctor")
 
 RAISED = {
     "input": InputError("v.vcf: found x,\nexpected y"),
@@ -100,6 +101,24 @@ def test_a_bug_says_so(invoke):
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
     assert "this is a bug in janusdna: ZeroDivisionError: division by zero" in result.stderr
     assert "janusdna --debug" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "line"),
+    [("bug", 143, "terminated"), ("input", 1, "error: v.vcf: found x, expected y")],
+)
+def test_what_an_interruption_led_to_is_the_interruption(program, invoke, how, code, line):
+    """A library that is not ready for one raises something else; what is raised here says more than it."""
+
+    @program.command("unready")
+    def unready() -> None:
+        try:
+            raise Terminated(signal.SIGTERM)
+        finally:
+            raise RAISED[how]
+
+    result = invoke("unready")
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"janusdna: {line}\n")
 
 
 @pytest.mark.parametrize(("argv", "env"), [(["--debug"], {}), ([], {"JANUSDNA_DEBUG": "1"})])
@@ -279,6 +298,27 @@ def program_run(*words, redirected="", **env):
 def test_a_closed_pipe_ends_it_quietly(n):
     result = program_run("lines", n, redirected="> >(exec true)")
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+BEFORE_A_COMMAND = """
+import signal, sys
+from janusdna_cli import app
+
+def comes(program):
+    signal.raise_signal(int(sys.argv[1]))
+
+type(app.app).__call__ = lambda program, **options: comes(program)
+app.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"), (signal.SIGHUP, "hung up")],
+)
+def test_a_signal_before_the_command_line_is_understood_is_a_line(number, said):
+    result = run("-c", BEFORE_A_COMMAND, str(int(number)))
+    assert (result.returncode, result.stdout, result.stderr) == (128 + number, "", f"janusdna: {said}\n")
 
 
 @pytest.mark.parametrize("word", ["--help", "--version"])
