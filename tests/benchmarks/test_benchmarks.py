@@ -17,7 +17,7 @@ SHARED_PARTS = {
     "vcf_info",
 }
 NEEDS_A_GPU = {"gpu"}
-BY_HAND = {"two_processes"}
+BY_HAND = {"faults", "two_processes"}
 NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "zero_shot"}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
 COMMON = ("--preset", "janusdna-32", "--json")
