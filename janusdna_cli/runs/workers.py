@@ -12,7 +12,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -137,18 +137,25 @@ def _worker(
     connection: Connection, open_job: OpenJob, folder: Path, bases: float, units: frozenset[int], claimed: Any
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, who ends this process
-    raise_on_signals()
-    parent = _Parent(connection)
+    with suppress(KeyboardInterrupt, BrokenPipeError):  # asked to end, or nobody listens any more
+        raise_on_signals()
+        _tell_all(_Parent(connection), open_job, folder, bases, _claims(units, claimed))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what comes now is no news
+
+
+def _tell_all(parent: _Parent, open_job: OpenJob, folder: Path, bases: float, takes: Takes) -> None:
+    """Work, and tell how it goes and how it ended."""
     try:
         logging.disable(logging.WARNING)  # the parent has said it
         with open_job() as job:
             _forward_logs(parent)
-            work(job, RunFolder(folder), bases, _claims(units, claimed), parent.advance)
-        parent.tell("done")
-    except (KeyboardInterrupt, BrokenPipeError):  # asked to end, or nobody listens any more
-        return
+            work(job, RunFolder(folder), bases, takes, parent.advance)
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
     except BaseException as error:
         parent.tell("error", _portable(error))
+    else:
+        parent.tell("done")
 
 
 class _Parent:
