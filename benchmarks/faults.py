@@ -366,11 +366,12 @@ def run(
         _be_janusdna(task, folder, before, write_end, seconds)
     os.close(write_end)
     during(pid)
-    code = _waited_for(pid)
-    os.set_blocking(read_end, False)  # its workers may live a moment longer
-    with os.fdopen(read_end, "rb") as file:
-        said = (file.read() or b"").decode().splitlines()
-    return Ended(code, said, time.monotonic() - began)
+    code, seconds = _waited_for(pid), time.monotonic() - began
+    with os.fdopen(
+        read_end, "rb"
+    ) as file:  # ends when its workers have, which have its lock as they have this
+        said = file.read().decode().splitlines()
+    return Ended(code, said, seconds)
 
 
 def _be_janusdna(task: Task, folder: Path, before: Before, stderr: int, seconds: float) -> None:

@@ -24,7 +24,7 @@ from janusdna import __version__
 from janusdna.errors import JanusDNAError
 from janusdna_cli.commands import demo, doctor, embed, info, merge, models, plot, pretrain, score_variants
 from janusdna_cli.errors import ReaderGoneError
-from janusdna_cli.runtime.signals import Terminated, raise_on_signals
+from janusdna_cli.runtime.signals import Terminated, raise_on_signals, terminated
 from janusdna_cli.runtime.standard_streams import (
     discard_stdout,
     prepare_standard_streams,
@@ -84,11 +84,13 @@ def _end(interrupt: KeyboardInterrupt, error: BaseException) -> NoReturn:
 def _interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
     """The interruption that led to an error which says nothing, as where a library was not ready for it."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, JanusDNAError):
+    while cause is not None:
+        if isinstance(cause, JanusDNAError):
+            return None
         if isinstance(cause, KeyboardInterrupt):
             return cause
         cause = cause.__context__
-    return None
+    return terminated()
 
 
 def _with_notes(text: str, error: BaseException) -> str:

@@ -74,10 +74,10 @@ class RunFolder:
                 if not goes_on:
                     self._begin(facts)
                 yield self
+                self._remove()
             except BaseException as error:
                 self._leave(error)
                 raise
-            self._remove()
 
     def clear(self) -> None:
         """Remove what a run left that was killed when its output had its name."""
@@ -143,7 +143,7 @@ class RunFolder:
             aside.rename(self.path / _FACTS)
 
     def _leave(self, error: BaseException) -> None:
-        if any(path.stat().st_size for path in self.path.glob("*.journal")):
+        if self.exists and any(path.stat().st_size for path in self.path.glob("*.journal")):
             error.add_note(f"what is done is kept in {self.path}: go on with --resume")
             return
         with suppress(InputError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Terminated", "noted_signals", "raise_on_signals"]
+__all__ = ["Terminated", "noted_signals", "raise_on_signals", "terminated"]
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -26,6 +26,14 @@ class Terminated(KeyboardInterrupt):
         super().__init__(self.signal.name)
 
 
+_raised: list[Terminated] = []
+
+
+def terminated() -> Terminated | None:
+    """What was raised because a signal came, whatever has become of it: a library may have lost it."""
+    return _raised[-1] if _raised else None
+
+
 def raise_on_signals() -> None:
     """From now on SIGTERM and SIGHUP raise `Terminated` in the main thread, once."""
     if threading.current_thread() is not threading.main_thread():
@@ -35,7 +43,8 @@ def raise_on_signals() -> None:
     def terminate(number: int, frame: FrameType | None) -> None:
         for other in numbers:  # a second one must not interrupt the clearing away
             signal.signal(other, signal.SIG_IGN)
-        raise Terminated(number)
+        _raised.append(Terminated(number))
+        raise _raised[-1]
 
     for number in numbers:
         signal.signal(number, terminate)

@@ -321,6 +321,30 @@ def test_a_signal_before_the_command_line_is_understood_is_a_line(number, said):
     assert (result.returncode, result.stdout, result.stderr) == (128 + number, "", f"janusdna: {said}\n")
 
 
+LOST = """
+import signal
+from janusdna_cli import app
+
+@app.app.command()
+def lose() -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        pass
+    error = RuntimeError("could not determine the shape")
+    error.add_note("on we go")
+    raise error from None
+
+app.main()
+"""
+
+
+def test_a_signal_that_a_library_has_lost_is_told_all_the_same():
+    """PyTorch takes one for the lack of a length where it comes while a tensor is made."""
+    result = run("-c", LOST, "lose")
+    assert (result.returncode, result.stdout, result.stderr) == (143, "", "janusdna: terminated; on we go\n")
+
+
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_a_closed_pipe_ends_help_quietly(word):
     reader, writer = os.pipe()

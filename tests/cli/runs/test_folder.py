@@ -222,6 +222,27 @@ def test_a_file_that_cannot_go_yet_is_no_run(folder, monkeypatch):
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interruption_of_the_clearing_away_does_not_keep_it_from_that(folder, monkeypatch, when):
+    real = folder_module.shutil.rmtree
+
+    def interrupted(path, ignore_errors=False):
+        monkeypatch.setattr(folder_module.shutil, "rmtree", real)
+        if when == "after":
+            (path / "lock").unlink()
+        raise KeyboardInterrupt
+
+    def run():
+        with start(folder):
+            add(folder, 1)
+            monkeypatch.setattr(folder_module.shutil, "rmtree", interrupted)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run()
+    assert not hasattr(caught.value, "__notes__")
+    assert list(Path().iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["a" * 247 + ".parquet", "\u03b1" * 123 + ".parquet"])
 def test_an_output_whose_name_is_as_long_as_may_be(folder, name):
     long = RunFolder.beside(name)
