@@ -11,6 +11,7 @@ that a journal of any size is read in little memory.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import struct
 import zlib
@@ -110,8 +111,11 @@ def read_journal(path: Path, start: int = 0) -> Iterator[tuple[Entry, SortedRows
         path: The file.
         start: First byte of an entry.
     """
-    with pa.memory_map(str(path)) as file:
-        bytes_there = file.read_buffer()
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return
+        # Arrow's own takes no name that is not UTF-8.
+        bytes_there = pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     while found := _decoded(bytes_there.slice(start)):
         entry, table, size = found
         yield entry, SortedRows(table)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from janusdna_cli.errors import InputError
@@ -108,14 +109,43 @@ def test_one_process_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "words", [("embed", "genome.fa", "r.bed"), ("score-variants", "v.vcf", "--fasta", "genome.fa")]
-)
-def test_what_does_not_share_its_work_out_is_refused(work, words: tuple[str, ...]) -> None:
-    work.fasta(one="ACGT" * 40)
-    work.bed("one 5 10", name="r.bed")
-    work.vcf("one 5 . A T", name="v.vcf")
-    result = work.run(*words, "-o", "out.tsv", "--model", work.model, WORLD_SIZE="2", RANK="1")
-    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-    assert f"{words[0]}: found WORLD_SIZE 2, expected one process" in result.stderr
-    assert not (work.folder / "out.tsv").exists()
+def run_command_twice(words: tuple[object, ...]) -> list[tuple[int, str]]:
+    """Exit code and what is said of both processes of a command."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-m", "janusdna_cli", *map(str, words)],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | where | {"RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in "01"
+    ]
+    said = [process.communicate(timeout=120)[1] for process in started]
+    return [(process.returncode, lines) for process, lines in zip(started, said, strict=True)]
+
+
+def test_two_processes_share_a_run(work, bases) -> None:
+    """The table is that of one: in one file, or in a folder of parts."""
+    contig = bases(400)
+    fasta = work.fasta(one=contig)
+    vcf = work.vcf(*(f"one {pos} . {contig[pos - 1]} <DEL>,{contig[pos - 1]}A" for pos in range(1, 300)))
+    words = ("score-variants", vcf, "-f", fasta, "-m", work.model, "--window", 64)
+    expected = work.score(vcf, "-f", fasta, "--window", 64)
+    assert [code for code, _ in run_command_twice((*words, "-o", work.folder / "two.parquet"))] == [0, 0]
+    assert [code for code, _ in run_command_twice((*words, "-o", f"{work.folder}/parts/"))] == [0, 0]
+    assert work.run("merge", work.folder / "parts", "-o", work.folder / "merged.parquet").exit_code == 0
+    for name in ("two.parquet", "merged.parquet"):
+        pd.testing.assert_frame_equal(pd.read_parquet(work.folder / name), expected, rtol=0, atol=1e-5)
+    assert not list(work.folder.glob("*.parts"))
+
+
+def test_processes_cannot_share_a_stream(work, bases) -> None:
+    fasta, vcf = work.fasta(one=bases(100)), work.vcf("one 5 . A <DEL>")
+    words = ("score-variants", vcf, "-f", fasta, "-m", work.model, "-o", "-")
+    for code, said in run_command_twice(words):
+        assert code == 1
+        assert "can be neither resumed nor shared out" in said
