@@ -12,7 +12,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,12 @@ def _worker(
     connection: Connection, open_job: OpenJob, folder: Path, bases: float, units: frozenset[int], claimed: Any
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, who ends this process
-    with suppress(KeyboardInterrupt, BrokenPipeError):  # asked to end, or nobody listens any more
+    try:
         raise_on_signals()
         _tell_all(_Parent(connection), open_job, folder, bases, _claims(units, claimed))
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what comes now is no news
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what comes now is no news
+    except (KeyboardInterrupt, BrokenPipeError):  # asked to end, or nobody listens any more
+        return
 
 
 def _tell_all(parent: _Parent, open_job: OpenJob, folder: Path, bases: float, takes: Takes) -> None:

@@ -8,6 +8,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 SHARED_PARTS = {
     "counts",
+    "disturbed_runs",
     "elements",
     "flex_attention",
     "gpu_checks",
