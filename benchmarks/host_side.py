@@ -43,7 +43,7 @@ def main() -> None:
             report([served(folder, options.window, *case) for case in CASES], options.json)
 
 
-def answer_at_once(model: Model, ids: Tensor, targets: Tensor, *, edits=()) -> Reading:
+def answer_at_once(model: Model, ids: Tensor, targets: Tensor, *, edits=(), layer="fused") -> Reading:
     """As `Model.read`, of zeros."""
 
     def zeros(*shape: int, edits: tuple[Reading, ...] = ()) -> Reading:
