@@ -9,6 +9,7 @@ import errno
 import io
 import multiprocessing
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -101,10 +102,8 @@ def run(
     os.close(write_end)
     disturbance.during(pid)
     code, seconds = _waited_for(pid), time.monotonic() - began
-    # All of it is said when its workers have ended, which have their share in its lock till then.
-    with os.fdopen(read_end, "rb") as file:
-        said = file.read().decode().splitlines()
-    return Ended(code, said, seconds)
+    # All of it is said when its workers have ended, too, which share its lock till then.
+    return Ended(code, _read_to_end(read_end).decode().splitlines(), seconds)
 
 
 def _be_janusdna(words: Sequence[str], folder: Path, before: Callable[[], object]) -> None:
@@ -123,6 +122,17 @@ def _be_janusdna(words: Sequence[str], folder: Path, before: Callable[[], object
         for tell in _on_exit:
             tell()
         os._exit(code)
+
+
+def _read_to_end(descriptor: int) -> bytes:
+    data = b""
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while select.select([file], [], [], _PATIENCE_SECONDS)[0]:
+            more = file.read(1 << 16)
+            if not more:
+                return data
+            data += more
+    raise WrongError(f"its workers did not end within {_PATIENCE_SECONDS} s")
 
 
 def _waited_for(pid: int) -> int:

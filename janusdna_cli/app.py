@@ -57,6 +57,8 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         _end(interrupt, interrupt)
     except SystemExit as end:
+        if end.code == 128 + signal.SIGINT and (taken := terminated()):  # by Typer, for a Ctrl-C
+            _end(taken, taken)
         if isinstance(end.__context__, BrokenPipeError):  # rich's own end, of a help page
             raise typer.Exit(0) from None
         raise

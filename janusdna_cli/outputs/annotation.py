@@ -28,7 +28,7 @@ __all__ = ["Annotation"]
 
 _BATCH_BYTES = 1 << 20
 
-_log = logging.getLogger("janusdna")
+_log = logging.getLogger(__name__)
 
 
 class Annotation:

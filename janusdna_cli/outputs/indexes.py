@@ -17,7 +17,7 @@ __all__ = ["Index"]
 
 _END_OF_TBI = 2**29
 
-_log = logging.getLogger("janusdna")
+_log = logging.getLogger(__name__)
 
 
 class Index:

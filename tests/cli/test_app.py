@@ -321,6 +321,22 @@ def test_a_signal_before_the_command_line_is_understood_is_a_line(number, said):
     assert (result.returncode, result.stdout, result.stderr) == (128 + number, "", f"janusdna: {said}\n")
 
 
+BESIDE_A_COMMAND = """
+import signal, sys
+from janusdna_cli import app
+
+app._Group.invoke = lambda group, context: signal.raise_signal(int(sys.argv.pop()))
+app.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGTERM, "terminated"), (signal.SIGHUP, "hung up")])
+def test_a_signal_that_typer_takes_for_another_is_told_as_what_it_is(number, said):
+    result = run("-c", BESIDE_A_COMMAND, "doctor", str(int(number)))
+    assert (result.returncode, result.stdout) == (128 + number, "")
+    assert result.stderr.split("\n")[-2:] == [f"janusdna: {said}", ""]
+
+
 LOST = """
 import signal
 from janusdna_cli import app

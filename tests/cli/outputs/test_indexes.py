@@ -78,7 +78,7 @@ def test_a_table_of_regions_by_region(tmp_path):
 def test_sorted_is_what_has_contigs_in_blocks_and_positions_that_do_not_go_back(
     tmp_path, caplog, places, is_sorted, at_once
 ):
-    with caplog.at_level(logging.INFO, "janusdna"):
+    with caplog.at_level(logging.INFO, "janusdna_cli"):
         write_places(tmp_path / "out.tsv.gz", places, at_once=at_once)
     assert names(tmp_path) == ["out.tsv.gz", *(["out.tsv.gz.tbi"] if is_sorted else [])]
     told = [(record.levelname, record.message) for record in caplog.records]

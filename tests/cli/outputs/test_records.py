@@ -159,7 +159,7 @@ def test_fields_of_an_earlier_run_are_replaced_with_one_warning(tmp_path, caplog
         .replace(b"Type=Float,D", b"Type=String,D")
     )
     old = old.replace(b"DP=9", b"JANUS_LLR;DP=9;XJANUS_LLR=1;JANUS_LLRX")
-    with caplog.at_level(logging.WARNING, "janusdna"):
+    with caplog.at_level(logging.WARNING, "janusdna_cli"):
         again = annotated(tmp_path, old, "again.vcf")
     assert len(caplog.records) == 1
     assert "in.vcf: INFO has JANUS_LLR, JANUS_STATUS of an earlier run" in caplog.text
@@ -180,7 +180,7 @@ def test_fields_of_an_earlier_run_are_replaced_with_one_warning(tmp_path, caplog
 
 
 def test_undeclared_fields_of_an_earlier_run_are_replaced_as_well(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING, "janusdna"):
+    with caplog.at_level(logging.WARNING, "janusdna_cli"):
         path = annotated(tmp_path, PLAIN.replace(b"DP=", b"JANUS_LLR=1;DP="))
     assert [record.message.split(":")[1] for record in caplog.records] == [
         " INFO has JANUS_LLR, JANUS_STATUS of an earlier run, which this run replaces"
@@ -271,7 +271,7 @@ def test_bcf_keeps_every_byte_and_gains_info(tmp_path, bcf):
 def test_bcf_of_an_earlier_run_is_replaced(tmp_path, bcf, caplog):
     table = made_up_scores(bcf)
     write_annotated(made_up_scores(bcf, seed=1), bcf, tmp_path / "first.bcf", scores=("llr", "delta_pll"))
-    with caplog.at_level(logging.WARNING, "janusdna"):
+    with caplog.at_level(logging.WARNING, "janusdna_cli"):
         write_annotated(table, tmp_path / "first.bcf", tmp_path / "again.bcf", scores=("llr",))
     assert "INFO has JANUS_LLR, JANUS_STATUS of an earlier run" in caplog.text
     assert values_of(tmp_path / "again.bcf", "JANUS_LLR") == expected_values(table, "llr")

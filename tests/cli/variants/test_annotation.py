@@ -93,3 +93,16 @@ def test_every_score_that_can_be_asked_for_has_a_field_of_its_own():
 def test_the_schema_of_a_table_stays_as_it_is():
     assert annotation_schema(None).names == [*VARIANT_SCHEMA.names, "record"]
     assert not any(b"info" in field.metadata for field in VARIANT_SCHEMA)
+
+
+def test_what_is_told_of_an_annotated_output_is_told_while_the_input_is_read_again(work, bases):
+    contig = bases(200, seed=6)
+    records = [f"c {pos} . {contig[pos - 1]} <DEL> . . JANUS_STATUS=ok" for pos in (50, 20)]
+    meta = '##INFO=<ID=JANUS_STATUS,Number=A,Type=String,Description="x">\n'
+    vcf, fasta = work.vcf(*records, meta=meta), work.fasta(c=contig)
+    result = work.run("score-variants", vcf, "-f", fasta, "-m", work.model, "-o", "out.vcf.gz")
+    assert result.exit_code == 0
+    assert (
+        f"warning: {vcf}: INFO has JANUS_STATUS of an earlier run, which this run replaces" in result.stderr
+    )
+    assert "out.vcf.gz: its rows are not sorted by contig and position, so it has no index" in result.stderr
