@@ -223,8 +223,8 @@ class Bench:
             tally.tried += 1
             tally.ended += ended.code != 0
             tally.kept += kept.exists()
-        is_done = not kept.exists() and set(whole.files) <= _files(folder)  # ended after its work
-        if not is_done:
+        was_done = not kept.exists() and set(whole.files) <= _files(folder)  # ended after its work
+        if ended.code and not was_done:
             ended = self._run(task, folder)
             tally.again.append(ended.seconds)
             if ended.code:

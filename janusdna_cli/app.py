@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -55,10 +55,10 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        _end(interrupt, interrupt)
+        raise typer.Exit(_tell_end(interrupt, interrupt)) from None
     except SystemExit as end:
         if end.code == 128 + signal.SIGINT and (taken := terminated()):  # by Typer, for a Ctrl-C
-            _end(taken, taken)
+            raise typer.Exit(_tell_end(taken, taken)) from None
         if isinstance(end.__context__, BrokenPipeError):  # rich's own end, of a help page
             raise typer.Exit(0) from None
         raise
@@ -69,18 +69,18 @@ def _one_line_errors(*, debug: bool) -> Iterator[None]:
             discard_stdout()
             raise typer.Exit(0) from None
         if came := _interruption_behind(error):
-            _end(came, error)
+            raise typer.Exit(_tell_end(came, error)) from None
         if debug:
             traceback.print_exception(error)
         say(f"janusdna: error: {_with_notes(_describe(error), error)}")
         raise typer.Exit(1) from None
 
 
-def _end(interrupt: KeyboardInterrupt, error: BaseException) -> NoReturn:
-    """Say what interrupted, and what those have added whom the error has passed that it led to."""
+def _tell_end(interrupt: KeyboardInterrupt, error: BaseException) -> int:
+    """Say what interrupted, and what those have added whom the error has passed that it led to: the code."""
     number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
     say(f"janusdna: {_with_notes(_ENDS[number], error)}")
-    raise typer.Exit(128 + number) from None
+    return 128 + number
 
 
 def _interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
@@ -165,9 +165,11 @@ app.command("doctor")(doctor.doctor)
 def main() -> None:
     """Runs the command line and exits."""
     prepare_standard_streams()
-    raise_on_signals()
     try:
-        with _one_line_errors(debug=False):  # before the command line is understood signals come, too
+        raise_on_signals()
+        with _one_line_errors(debug=False):
             app(prog_name="janusdna")
     except typer.Exit as end:
         sys.exit(end.exit_code)
+    except KeyboardInterrupt as interrupt:  # before the command line is understood, or after all is done
+        sys.exit(_tell_end(interrupt, interrupt))
