@@ -30,7 +30,7 @@ _raised: list[Terminated] = []
 
 
 def terminated() -> Terminated | None:
-    """What was raised because a signal came, whatever has become of it: a library may have lost it."""
+    """What was raised because a signal came since `raise_on_signals`: a library may have lost it."""
     return _raised[-1] if _raised else None
 
 
@@ -38,6 +38,7 @@ def raise_on_signals() -> None:
     """From now on SIGTERM and SIGHUP raise `Terminated` in the main thread, once."""
     if threading.current_thread() is not threading.main_thread():
         return
+    _raised.clear()
     numbers = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
 
     def terminate(number: int, frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ def _defaults():
     for number in ALL[1:]:
         signal.signal(number, signal.SIG_DFL)
     yield
+    raise_on_signals()  # the tests after this have nothing to do with what has come
     for number, handler in before.items():
         signal.signal(number, handler)
 
