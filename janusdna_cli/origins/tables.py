@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.streams import open_file
@@ -14,6 +13,7 @@ from janusdna_cli.origins.origin import Origin
 from janusdna_cli.origins.provenance import facts_of, parse_provenance
 from janusdna_cli.origins.row_count import STATUS, RowCount
 from janusdna_cli.outputs.parquet import METADATA_KEY
+from janusdna_cli.outputs.parquet_reading import ParquetReader
 
 __all__ = ["MAGIC", "origin_of_table", "origin_of_tables", "parquet_files"]
 
@@ -89,14 +89,14 @@ def origin_of_table(
 
 def _read(path: Path, rows: RowCount) -> Mapping[str, Any]:
     """What a file says of its origin; its rows are counted."""
-    # Arrow opens no path that is not UTF-8.
-    with open_file(str(path)) as data, _damage_told(path), pq.ParquetFile(data) as file:
+    with open_file(str(path)) as data, _damage_told(path):
+        file = ParquetReader(data)
         provenance = parse_provenance(path, (file.metadata.metadata or {}).get(METADATA_KEY.encode()))
-        if STATUS not in file.schema_arrow.names:
+        if STATUS not in file.schema.names:
             rows.total += file.metadata.num_rows
             return provenance
-        for group in range(file.num_row_groups):
-            rows.add_column(file.read_row_group(group, columns=[STATUS]).column(0))
+        for statuses in file.groups([STATUS]):
+            rows.add_column(statuses.column(0))
         return provenance
 
 

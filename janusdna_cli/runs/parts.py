@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.streams import open_file
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.parquet import METADATA_KEY, bounded_checksums
+from janusdna_cli.outputs.parquet_reading import ParquetReader
 from janusdna_cli.runs.identity import check_same
 from janusdna_cli.runs.rows import NUMBER
 from janusdna_cli.runs.shards import Shard
@@ -74,14 +75,14 @@ class Parts:
         """Names in the column `chrom`, as they first appear."""
         names: dict[str, None] = {}
         for path in self.paths:
-            with pq.ParquetFile(path) as file:
-                for rows in file.iter_batches(columns=["chrom"]):
+            with _opened(path) as file:
+                for rows in file.groups(["chrom"]):
                     names |= dict.fromkeys(rows.column(0).unique().to_pylist())
         return list(names)
 
     def sorted_rows(self) -> list[PartRows]:
         """Rows of the parts, where they lie on the disk."""
-        return [PartRows(path) for path in self.paths if pq.read_metadata(path).num_rows]
+        return [PartRows(path) for path in self.paths if _row_count(path)]
 
 
 def open_parts(names: Sequence[str]) -> Parts:
@@ -99,7 +100,9 @@ def open_parts(names: Sequence[str]) -> Parts:
         fix = f"{first} is of another run: pass parts of one"
         check_same(_of_all(metadata), _of_all(found[first]), place=str(path), fix=fix)
     ordered = _in_order(found)
-    schema, facts = pq.read_schema(ordered[0]), found[ordered[0]]
+    facts = found[ordered[0]]
+    with _opened(ordered[0]) as file:
+        schema = file.schema
     return Parts(
         ordered,
         {name: value for name, value in facts.items() if name != "part"} | _checksums(found),
@@ -118,18 +121,19 @@ class PartRows:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        metadata = pq.read_metadata(path)
-        self._limits = [_limits(metadata.row_group(i)) for i in range(metadata.num_row_groups)]
+        with _opened(path) as file:
+            self._schema, groups = file.schema, file.metadata.num_row_groups
+            self._limits = [_limits(file.metadata.row_group(i)) for i in range(groups)]
         self.first, self.last = self._limits[0][0], self._limits[-1][1]
         self._groups: dict[int, pa.Table] = {}
 
     def between(self, start: int, end: int) -> pa.Table:
         """Those whose number is in [start, end)."""
         wanted = [i for i, (first, last) in enumerate(self._limits) if first < end and last >= start]
-        with _expected_whole(self._path), pq.ParquetFile(self._path, page_checksum_verification=True) as file:
-            self._groups = {i: self._groups.get(i) or file.read_row_group(i) for i in wanted}
+        with _opened(self._path) as file:
+            self._groups = {i: self._groups.get(i) or file.group(i) for i in wanted}
         if not wanted:
-            return pq.read_schema(self._path).remove_metadata().empty_table()
+            return self._schema.remove_metadata().empty_table()
         table = pa.concat_tables([self._groups[i] for i in wanted]).replace_schema_metadata()
         numbers = table.column(NUMBER).to_numpy()
         first, last = np.searchsorted(numbers, (start, end))
@@ -150,21 +154,26 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
+def _row_count(path: Path) -> int:
+    with _opened(path) as file:
+        count: int = file.metadata.num_rows
+    return count
+
+
 def _metadata(path: Path) -> dict[str, Any]:
     """What a Parquet file's say under `janusdna`."""
-    with _expected_whole(path):
-        kept = pq.read_metadata(path).metadata or {}
+    with _opened(path) as file:
+        kept = file.metadata.metadata or {}
         found: dict[str, Any] = json.loads(kept.get(METADATA_KEY.encode(), b"{}"))
     return found
 
 
 @contextmanager
-def _expected_whole(path: Path) -> Iterator[None]:
+def _opened(path: Path) -> Iterator[ParquetReader]:
     """Makes one line of what Arrow says of a file that is none of its own, or not as it was."""
     try:
-        yield
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
+        with open_file(str(path)) as data:
+            yield ParquetReader(data)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path}: is no Parquet file, or a damaged one: {error}; write it again") from None
 

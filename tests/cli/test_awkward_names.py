@@ -79,6 +79,19 @@ def test_a_run_in_such_a_folder(work, latin, bases):
     assert (latin / "run\u03b1" / "curves.png").stat().st_size > 0
 
 
+def test_parts_in_such_a_folder(work, latin, bases):
+    contig = bases(2_000)
+    fasta = work.fasta(c=contig)
+    vcf = work.vcf(*(f"c {pos} . {contig[pos - 1]} <DEL> . ." for pos in range(1, 50)))
+    words = ["score-variants", vcf, "-f", fasta, "-m", work.model, "-q"]
+    assert program(*words, "-o", latin / "whole.parquet").returncode == 0
+    for index in (1, 2):
+        assert program(*words, "--shard", f"{index}/2", "-o", latin / "parts").returncode == 0
+    assert program("merge", latin / "parts", "-o", latin / "merged.parquet", "-q").returncode == 0
+    with (latin / "merged.parquet").open("rb") as merged, (latin / "whole.parquet").open("rb") as whole:
+        assert pq.read_table(merged).equals(pq.read_table(whole))
+
+
 def test_a_locale_without_letters(work, bases):
     folder = work.folder / "\u03b1"
     folder.mkdir()

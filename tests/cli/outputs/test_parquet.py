@@ -6,6 +6,8 @@ import json
 import os
 import random
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -128,3 +130,25 @@ def test_the_same_rows_are_the_same_bytes_in_whatever_pieces_they_come(tmp_path,
     assert sum(sizes) == 450
     assert len(sizes) > 4
     assert max(sizes) <= limits[0]
+
+
+READ = """
+import os, sys
+import pyarrow as pa
+from janusdna_cli.outputs.parquet_reading import ParquetReader
+
+before = len(os.listdir("/proc/self/task"))
+with open(sys.argv[1], "rb") as data:
+    file = ParquetReader(data)
+    rows = sum(len(group) for group in file.groups(["a", "b"]))
+    print(rows, file.group(0).column_names, len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_no_thread_but_the_own_reads(tmp_path):
+    """One of Arrow's that still holds the file when Python ends aborts the process, now and then."""
+    table = pa.table({name: range(100_000) for name in "abc"})
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=10_000)
+    said = subprocess.check_output([sys.executable, "-c", READ, tmp_path / "in.parquet"], text=True)
+    assert said == "100000 ['a', 'b', 'c'] 0\n"

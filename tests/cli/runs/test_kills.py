@@ -19,8 +19,7 @@ pytestmark = pytest.mark.usefixtures("small")
 
 # The units of these tests, and time to be killed between two of them.
 SLOWLY = f"""
-import signal, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+import time
 from janusdna_cli.app import main
 from janusdna_cli.reading import chunks
 from janusdna_cli.runs import keeper, rows, running
