@@ -17,8 +17,9 @@ help:  ## this list
 demo: $(INSTALLED)  ## install into .venv, then embed and score a made-up genome (written to demo/)
 	@$(BIN)/janusdna demo demo --run --overwrite
 
+# As many processes as there are cores: a thread that waits for another's must not keep a core busy.
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(INSTALLED)  ## check style, types and which module imports which
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +39,17 @@ def golden(tmp_path: Path) -> Callable[[str], Path]:
     """The checkpoint of a golden case, in files of its own."""
     by_name = {case.name: case for case in CASES}
     return lambda name: write_checkpoint(by_name[name], tmp_path / "golden" / name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Any:
+    """Processes that share the tests send each other Unicode alone, and not every file has such a name."""
+    return _printable((yield))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {name: _printable(item) for name, item in value.items()}
+    return type(value)(map(_printable, value)) if isinstance(value, list | tuple) else value

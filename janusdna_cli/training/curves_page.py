@@ -93,7 +93,16 @@ def save_page(figure: Figure, file: BinaryIO, form: str) -> None:
     with _style(), warnings.catch_warnings():
         # A run's name may be in any script.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        _settle(figure)
         figure.savefig(file, format=form, metadata={"Date": None} if form == "svg" else None)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay a page out once, in places of few digits: the solver's last ones are not always the same."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(part, 5) for part in axes.get_position().bounds])
 
 
 @contextmanager

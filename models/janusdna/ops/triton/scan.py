@@ -268,10 +268,10 @@ def _scan_backward(
         for i in tl.static_range(SEGMENT - 1):
             s = segment * SEGMENT + i
             row = _row(sequence, s, length, REVERSE)
-            ok = inside & (s < end)
+            ok = d < tl.where(s < end, channels, 0)
             u = _channels(x, row, d, channels, ok)
             delta = softplus(_channels(dt, row, d, channels, ok))
-            b = tl.load(B + row * N + n, mask=(n < N) & (s < end), other=0.0).to(tl.float32)
+            b = tl.load(B + row * N + n, mask=n < tl.where(s < end, N, 0), other=0.0).to(tl.float32)
             h = tl.exp2(delta[None, :] * decay) * h + (delta * u)[None, :] * b[:, None]
             states = states + (h,)  # type: ignore[assignment]  # noqa: RUF005
         for j in tl.static_range(SEGMENT):
