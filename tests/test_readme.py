@@ -69,22 +69,34 @@ def matches(printed, shown):
     return re.fullmatch(pattern, printed) is not None
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture
+def folder(tmp_path):
     """A folder in which every step was run, with what each printed."""
-    path = tmp_path_factory.mktemp("readme")
     for step in steps():
-        result = run(step, path)
+        result = run(step, tmp_path)
         assert result.returncode == 0, f"{step.text}\n{result.stdout}"
         if step.shown:
             assert matches(result.stdout, step.shown), f"{step.text}\n{result.stdout}"
         if step.kind == "console":
-            assert [name for name in outputs(step.text) if not (path / name).stat().st_size] == []
-    return path
+            assert [name for name in outputs(step.text) if not (tmp_path / name).stat().st_size] == []
+    return tmp_path
 
 
-def test_every_step_runs(folder):
+def test_every_step_runs_and_metadata_have_the_documented_fields(folder):
+    """One test: processes that share the tests would each run the README."""
     assert {"emb.parquet", "scores.parquet", "again.parquet"} <= {path.name for path in folder.iterdir()}
+    check_metadata(folder / "scores.parquet", without=set())
+    check_metadata(folder / "emb.parquet", without={"scores", "span", "context"})
+
+
+def check_metadata(path, without):
+    text = (ROOT / "docs/formats.md").read_text()
+    example = json.loads(re.search(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1])
+    metadata = json.loads(pq.read_metadata(path).metadata[b"janusdna"])
+    of_regions = {"pool", "strand_aware", "layer", "embedding_dtype"} if without else set()
+    assert set(metadata) == set(example) - without | of_regions
+    assert set(metadata["kernels"]) == set(example["kernels"])
+    assert set(metadata["model"]) == set(example["model"])
 
 
 def test_the_commands_of_the_mission_are_run():
@@ -98,20 +110,6 @@ def test_it_starts_with_the_two_commands_of_the_makefile():
     assert re.findall(r"^make (\w+)", first, re.MULTILINE) == ["demo", "test"]
     makefile = (ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in ("demo", "test"))
-
-
-@pytest.mark.parametrize(
-    ("name", "without"),
-    [("scores.parquet", set()), ("emb.parquet", {"scores", "span", "context"})],
-)
-def test_the_metadata_has_the_documented_fields(folder, name, without):
-    text = (ROOT / "docs/formats.md").read_text()
-    example = json.loads(re.search(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1])
-    metadata = json.loads(pq.read_metadata(folder / name).metadata[b"janusdna"])
-    of_regions = {"pool", "strand_aware", "layer", "embedding_dtype"} if without else set()
-    assert set(metadata) == set(example) - without | of_regions
-    assert set(metadata["kernels"]) == set(example["kernels"])
-    assert set(metadata["model"]) == set(example["model"])
 
 
 def test_the_checker_sees_a_difference():

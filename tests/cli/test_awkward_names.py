@@ -84,10 +84,10 @@ def test_parts_in_such_a_folder(work, latin, bases):
     fasta = work.fasta(c=contig)
     vcf = work.vcf(*(f"c {pos} . {contig[pos - 1]} <DEL> . ." for pos in range(1, 50)))
     words = ["score-variants", vcf, "-f", fasta, "-m", work.model, "-q"]
-    assert program(*words, "-o", latin / "whole.parquet").returncode == 0
+    assert work.run(*words, "-o", latin / "whole.parquet").exit_code == 0
     for index in (1, 2):
-        assert program(*words, "--shard", f"{index}/2", "-o", latin / "parts").returncode == 0
-    assert program("merge", latin / "parts", "-o", latin / "merged.parquet", "-q").returncode == 0
+        assert work.run(*words, "--shard", f"{index}/2", "-o", latin / "parts").exit_code == 0
+    assert work.run("merge", latin / "parts", "-o", latin / "merged.parquet", "-q").exit_code == 0
     with (latin / "merged.parquet").open("rb") as merged, (latin / "whole.parquet").open("rb") as whole:
         assert pq.read_table(merged).equals(pq.read_table(whole))
 
