@@ -41,6 +41,11 @@ def golden(tmp_path: Path) -> Callable[[str], Path]:
     return lambda name: write_checkpoint(by_name[name], tmp_path / "golden" / name)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: of processes that share the tests none should be alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Any:
     """Processes that share the tests send each other Unicode alone, and not every file has such a name."""

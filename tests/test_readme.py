@@ -82,6 +82,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_every_step_runs_and_metadata_have_the_documented_fields(folder):
     """One test: processes that share the tests would each run the README."""
     assert {"emb.parquet", "scores.parquet", "again.parquet"} <= {path.name for path in folder.iterdir()}

@@ -114,6 +114,7 @@ def add_variants(vcf: Path, fasta: Path, count: int) -> None:
     vcf.write_text("".join(header + sorted(records, key=lambda line: (line[:4], int(line.split("\t")[1])))))
 
 
+@pytest.mark.long
 def test_shards_of_which_one_is_killed_are_one_run(project, monkeypatch):
     add_variants(project.files.variants, project.files.genome, 200)
     regions = project.files.regions.read_text().splitlines(keepends=True)

@@ -18,7 +18,7 @@ from janusdna_cli.runtime.summary import Summary
 __all__ = ["run"]
 
 # What a unit of work costs, in bases of a window read: seconds on a CPU, a few batches on a GPU.
-_CPU_UNIT, _CUDA_UNIT = 1 << 19, 1 << 22
+_CPU_UNIT, _CUDA_UNIT = 1 << 17, 1 << 22
 
 Settings = TypeVar("Settings", bound=RunSettings)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer.testing
 from typer.testing import CliRunner
 
 import janusdna
@@ -103,6 +104,10 @@ def oracle(model_dir: Path) -> Oracle:
 @pytest.fixture(scope="session")
 def oracle_of():
     return Oracle
+
+
+# The program's commands, made once and not for each run.
+typer.testing._get_command = lru_cache(None)(typer.testing._get_command)
 
 
 class Runner(CliRunner):

@@ -83,12 +83,12 @@ def test_network_and_its_gradients(make_network: Make, random_ids: Draw, cuda_ke
 
 
 def test_targets_and_edits_in_chunks(make_network: Make, random_ids: Draw, cuda_kernels: Kernels) -> None:
-    kernels = replace(cuda_kernels, chunk_values=2 * WIDTH * 64)
+    kernels = replace(cuda_kernels, chunk_values=2 * WIDTH * 24)
     fast, exact = pair(make_network, kernels, dtype_of_experts())
     plain = make_network().cast(dtype_of_experts())
-    ids = random_ids(2, 150)
-    targets = torch.arange(60, 75).expand(2, -1)
-    edits = [Edit(1, 66, 67, torch.tensor([8, 9]), 62, 70), Edit(0, 65, 68, torch.tensor([7]), 60, 75)]
+    ids = random_ids(2, 56)
+    targets = torch.arange(20, 35).expand(2, -1)
+    edits = [Edit(1, 26, 27, torch.tensor([8, 9]), 22, 30), Edit(0, 25, 28, torch.tensor([7]), 20, 35)]
     results = []
     for network in (fast, plain, exact):
         device = network.head.weight.device
@@ -149,7 +149,7 @@ def test_shapes_through_a_network_that_is_not_on_a_cpu(dtype: torch.dtype) -> No
         # To count the tokens of experts takes a device.
         mixture=Kernel("none", "tested", lambda tokens, logits, *rest: (tokens, logits, logits)),
         targets=Kernel("reference", "tested", reference.target_attention),
-        chunk_values=2 * WIDTH * 64,
+        chunk_values=2 * WIDTH * 24,
         block_pairs=0,
     )
     with torch.device("meta"):

@@ -59,7 +59,7 @@ def test_a_parquet_file_tells_its_origin(work, bases):
             "--kv-dtype": "float32",
             "kernels": kernels,
             "--batch-bp": None,
-            "unit": 1 << 19,
+            "unit": 1 << 17,
         },
     }
 

@@ -66,7 +66,7 @@ def random_genome(work) -> str:
 
 
 def test_random_bases_stay_at_two_bits(work, random_genome: str) -> None:
-    made, held_out = trained(work, random_genome, steps=100)
+    made, held_out = trained(work, random_genome, steps=60)
     assert min(made) > 1.97
     # 2 * 40,000 predictions, whose mean is known to about 0.001 bits.
     assert min(held_out) > 1.997
