@@ -12,6 +12,7 @@ from janusdna_cli.runs.kept import run_kept
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runs.streaming import run_streamed
 from janusdna_cli.runs.target import Target
+from janusdna_cli.runs.workers import prepare_workers
 from janusdna_cli.runtime.ranks import joined
 from janusdna_cli.runtime.summary import Summary
 
@@ -41,6 +42,8 @@ def run(
         if ranks.count > 1:
             settings = dataclasses.replace(settings, device=str(ranks.device))
         target = Target.of(settings, source, ranks.count)
+        if target.is_kept and settings.workers != 1 and ranks.device.type == "cpu":
+            prepare_workers(open_job.__module__)
         with open_job(settings, target) as job:
             bases = max(_unit(job), settings.batch_bp or 0)
             return run_kept(job, target, bases, ranks) if target.is_kept else run_streamed(job, target, bases)

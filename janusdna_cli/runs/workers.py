@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.runtime.signals import raise_on_signals
 from janusdna_cli.runtime.threads import threads_of
 
-__all__ = ["work_beside", "worker_count"]
+__all__ = ["prepare_workers", "work_beside", "worker_count"]
 
 _PATIENCE_SECONDS = 60.0
 _LOGGERS = ("janusdna", "janusdna_cli")
@@ -37,6 +38,18 @@ _LOGGERS = ("janusdna", "janusdna_cli")
 _log = logging.getLogger(__name__)
 
 OpenJob = Callable[[], AbstractContextManager[Job]]
+
+
+def prepare_workers(module: str) -> None:
+    """Start the process that workers are forked from: while the job is opened, it imports what they need.
+
+    Args:
+        module: That makes the job.
+    """
+    context = _context()
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload([module])
+        forkserver.ensure_running()
 
 
 def work_beside(
@@ -55,11 +68,15 @@ def work_beside(
     Raises:
         InputError: If a worker fails or is killed.
     """
-    methods = multiprocessing.get_all_start_methods()
-    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context = _context()
     claimed = context.Value("q", 0)
     with _running(context, (open_job, folder.path, bases, frozenset(units), claimed), count) as workers:
         _listen(workers, advance)
+
+
+def _context() -> Any:
+    methods = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
 
 
 def worker_count(job: Job, ranks: Ranks) -> int:
