@@ -34,33 +34,40 @@ print([name for name in names if "gloo" in name])
 """
 
 
-def run_two(what: str) -> list[tuple[int, list[str]]]:
-    """Exit code and lines of two processes that know of each other."""
+def run_two(*command: object, **env: str) -> list[tuple[int, str, str]]:
+    """Exit code, standard output and standard error of two processes that know of each other."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
-    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port, "PYTHONWARNINGS": "ignore"}
+    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port, **env}
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", TWO, what],
+            [sys.executable, *map(str, command)],
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | where | {"RANK": rank},
+            env=os.environ | where | {"RANK": rank, "LOCAL_RANK": rank},
         )
         for rank in "01"
     ]
-    said = [process.communicate(timeout=120)[0].splitlines() for process in started]
-    return [(process.returncode, lines) for process, lines in zip(started, said, strict=True)]
+    said = [process.communicate(timeout=120) for process in started]
+    return [(process.returncode, *texts) for process, texts in zip(started, said, strict=True)]
+
+
+def run_script_twice(what: str) -> list[tuple[int, list[str]]]:
+    """Exit code and lines of both processes of the script."""
+    ended = run_two("-c", TWO, what, PYTHONWARNINGS="ignore")
+    return [(code, out.splitlines()) for code, out, _ in ended]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are named in /proc")
 def test_two_processes_agree_and_leave_nothing_of_their_group_behind() -> None:
     """Where the optimiser's imports come after the group: what is left may abort the interpreter's end."""
-    assert run_two("goes on") == [(0, ["2.0", "True False True", "[]"])] * 2
+    assert run_script_twice("goes on") == [(0, ["2.0", "True False True", "[]"])] * 2
 
 
 def test_the_failure_of_another_process_is_one_line() -> None:
-    (code, lines), (other, _) = run_two("fails")
+    (code, lines), (other, _) = run_script_twice("fails")
     assert (code, other) == (0, 3)
     failed = "another process of the run has failed or was killed"
     cause = "what that one says, or the system's log, tells why"
@@ -111,21 +118,7 @@ def test_one_process_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_command_twice(words: tuple[object, ...]) -> list[tuple[int, str]]:
     """Exit code and what is said of both processes of a command."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
-    where = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "janusdna_cli", *map(str, words)],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | where | {"RANK": rank, "LOCAL_RANK": rank},
-        )
-        for rank in "01"
-    ]
-    said = [process.communicate(timeout=120)[1] for process in started]
-    return [(process.returncode, lines) for process, lines in zip(started, said, strict=True)]
+    return [(code, err) for code, _, err in run_two("-m", "janusdna_cli", *words, OMP_NUM_THREADS="1")]
 
 
 def test_two_processes_share_a_run(work, bases) -> None:
