@@ -56,12 +56,6 @@ def table_format(
         formats: Those that can be written.
         stdout_default: What standard output gets.
 
-    Args:
-        destination: A path, or `-` for standard output.
-        override: What was asked for.
-        formats: Those that can be written.
-        stdout_default: What standard output gets.
-
     Raises:
         InputError: The destination names no format of the task, or one that cannot be written here.
     """
