@@ -32,7 +32,6 @@ from janusdna_cli.runs.workers import work_beside, worker_count
 from janusdna_cli.runtime.progress import progress
 from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.runtime.summary import Summary
-from janusdna_cli.runtime.threads import threads_of
 
 __all__ = ["run_kept"]
 
@@ -146,13 +145,12 @@ class _Kept:
         self._add_up()
 
     def _share(self, folder: RunFolder, units: set[int], advance: Advance) -> None:
-        """Do some units, by this process or by workers."""
+        """Do some units, by this process or together with workers."""
         if not units:
             return
         count = min(worker_count(self.job, self.ranks), len(units))
         if count > 1:
-            threads = max(1, threads_of(self.settings.threads) // count)
-            work_beside(self.job.again(threads), folder, self.bases, units, count, advance)
+            work_beside(self.job, folder, self.bases, units, count, advance)
         else:
             work(self.job, folder, self.bases, units.__contains__, advance)
 

@@ -15,6 +15,7 @@ from janusdna_cli.runs.target import Target
 from janusdna_cli.runs.workers import prepare_workers
 from janusdna_cli.runtime.ranks import joined
 from janusdna_cli.runtime.summary import Summary
+from janusdna_cli.runtime.threads import threads_of
 
 __all__ = ["run"]
 
@@ -42,11 +43,16 @@ def run(
         if ranks.count > 1:
             settings = dataclasses.replace(settings, device=str(ranks.device))
         target = Target.of(settings, source, ranks.count)
-        if target.is_kept and settings.workers != 1 and ranks.device.type == "cpu":
+        if target.is_kept and ranks.device.type == "cpu" and _may_be_shared(settings):
             prepare_workers(open_job.__module__)
         with open_job(settings, target) as job:
             bases = max(_unit(job), settings.batch_bp or 0)
             return run_kept(job, target, bases, ranks) if target.is_kept else run_streamed(job, target, bases)
+
+
+def _may_be_shared(settings: RunSettings) -> bool:
+    """Whether several processes may do the work; one thread alone needs no other."""
+    return threads_of(settings.threads) > 1 if settings.workers == "auto" else settings.workers != 1
 
 
 def _unit(job: Job) -> int:

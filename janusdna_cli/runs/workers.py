@@ -1,7 +1,7 @@
 """Processes of one machine that share a run's work: each takes the next unit that nobody has.
 
-The parent counts, speaks, and writes the output. Workers end when it does: with their journals written where
-it asks them to (SIGTERM), at their next message where it is gone.
+The first of them counts, speaks, and writes the output. The others end when it does: with their journals
+written where it asks them to (SIGTERM), at their next message where it is gone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from janusdna_cli.runs.work import Advance, Takes, work
 from janusdna_cli.runtime.memory import bytes_to_read, free_memory
 from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.runtime.signals import raise_on_signals
-from janusdna_cli.runtime.threads import threads_of
+from janusdna_cli.runtime.threads import threads_of, use_threads
 
 __all__ = ["prepare_workers", "work_beside", "worker_count"]
 
@@ -53,16 +53,16 @@ def prepare_workers(module: str) -> None:
 
 
 def work_beside(
-    open_job: OpenJob, folder: RunFolder, bases: float, units: Collection[int], count: int, advance: Advance
+    job: Job, folder: RunFolder, bases: float, units: Collection[int], count: int, advance: Advance
 ) -> None:
-    """Do some units in several processes.
+    """Do some units in this process and in others, each with its share of the threads.
 
     Args:
-        open_job: Makes the job; it can be pickled.
+        job: The task.
         folder: Where what is done is kept.
         bases: Cost of a unit of work.
         units: Which.
-        count: How many processes.
+        count: How many processes, this one among them.
         advance: Told what is done, as it is.
 
     Raises:
@@ -70,8 +70,20 @@ def work_beside(
     """
     context = _context()
     claimed = context.Value("q", 0)
-    with _running(context, (open_job, folder.path, bases, frozenset(units), claimed), count) as workers:
-        _listen(workers, advance)
+    own = frozenset(units)
+    threads = threads_of(job.settings.threads)
+    each = max(1, threads // count)
+    listener = None
+    try:
+        with _running(context, (job.again(each), folder.path, bases, own, claimed), count - 1) as workers:
+            listener = _Listener(workers, advance)
+            use_threads(each)
+            work(job, folder, bases, listener.unless_failed(_claims(own, claimed)), listener.advance)
+            listener.finish()
+    finally:
+        use_threads(threads)
+        if listener is not None:
+            listener.join()
 
 
 def _context() -> Any:
@@ -118,6 +130,59 @@ def _running(context: Any, task: tuple[Any, ...], count: int) -> Iterator[dict[C
         for process in workers.values():
             process.join(_PATIENCE_SECONDS)
             process.kill()
+
+
+class _Listener:
+    """Hears in a thread what workers say, until all of them are done or one of them has failed.
+
+    Args:
+        workers: By the connection that they speak on.
+        advance: Told what is done, by them or by this process.
+    """
+
+    def __init__(self, workers: dict[Connection, Any], advance: Advance) -> None:
+        self._advance = advance
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._listen, args=(workers,), name="workers")
+        self._thread.start()
+
+    def advance(self, rows: int, windows: int, bases: int) -> None:
+        """Tell what is done, one at a time."""
+        with self._lock:
+            self._advance(rows, windows, bases)
+
+    def unless_failed(self, takes: Takes) -> Takes:
+        """The same, but that what a worker has raised is raised here: no unit is begun in vain."""
+
+        def checked(unit: int) -> bool:
+            self._raise()
+            return takes(unit)
+
+        return checked
+
+    def finish(self) -> None:
+        """Wait until all are done.
+
+        Raises:
+            InputError: If one has failed, or was killed.
+        """
+        self._thread.join()
+        self._raise()
+
+    def join(self) -> None:
+        """Wait until there is nobody to listen to."""
+        self._thread.join()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _listen(self, workers: dict[Connection, Any]) -> None:
+        try:
+            _listen(workers, self.advance)
+        except BaseException as error:
+            self._error = error
 
 
 def _listen(workers: dict[Connection, Any], advance: Advance) -> None:

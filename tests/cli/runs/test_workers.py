@@ -28,12 +28,9 @@ def test_several_make_the_table_of_one(work, monkeypatch, name):
     case = next(case for case in CASES if case.name == name)
     words = case.words(work)
     alone = run_to_end(work, words, "alone.parquet")
-    monkeypatch.setattr("janusdna_cli.runs.kept.work", not_here)
-    assert run_to_end(work, [*words, "--workers", 3], "shared.parquet") == alone
-
-
-def not_here(*arguments):
-    raise AssertionError("the work is that of other processes")
+    assert run_to_end(work, [*words, "--workers", 2], "shared.parquet") == alone
+    monkeypatch.setattr("janusdna_cli.runs.workers.work", lambda *arguments: None)
+    assert run_to_end(work, [*words, "--workers", 3], "others.parquet") == alone
 
 
 @pytest.mark.usefixtures("small_units")
