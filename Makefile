@@ -27,7 +27,7 @@ lint: $(INSTALLED)  ## check style, types and which module imports which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(BENCH_INSTALLED)  ## run the benchmarks, draw their plots (a quarter of an hour on two cores)
+bench: $(BENCH_INSTALLED)  ## run the benchmarks, draw their plots (more than an hour on two cores)
 	@set -e; for name in $(BENCHMARKS); do echo; echo "python benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
 
 clean:  ## remove .venv, demo/ and caches

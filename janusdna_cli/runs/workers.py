@@ -12,6 +12,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -68,22 +69,36 @@ def work_beside(
     Raises:
         InputError: If a worker fails or is killed.
     """
-    context = _context()
+    context, lock = _context(), threading.Lock()
     claimed = context.Value("q", 0)
     own = frozenset(units)
     threads = threads_of(job.settings.threads)
     each = max(1, threads // count)
-    listener = None
+    task = (job.again(each), folder.path, bases, own, claimed)
+
+    def told(rows: int, windows: int, bases: int) -> None:
+        with lock:
+            advance(rows, windows, bases)
+
+    use_threads(each)
     try:
-        with _running(context, (job.again(each), folder.path, bases, own, claimed), count - 1) as workers:
-            listener = _Listener(workers, advance)
-            use_threads(each)
-            work(job, folder, bases, listener.unless_failed(_claims(own, claimed)), listener.advance)
-            listener.finish()
+        with ThreadPoolExecutor(1, "workers") as ear, _running(context, task, count - 1) as workers:
+            heard = ear.submit(_listen, workers, told)
+            work(job, folder, bases, _unless_failed(heard, _claims(own, claimed)), told)
+            heard.result()
     finally:
         use_threads(threads)
-        if listener is not None:
-            listener.join()
+
+
+def _unless_failed(heard: Future[None], takes: Takes) -> Takes:
+    """The same, but that what a worker has raised is raised here: no unit is begun in vain."""
+
+    def checked(unit: int) -> bool:
+        if heard.done():
+            heard.result()
+        return takes(unit)
+
+    return checked
 
 
 def _context() -> Any:
@@ -130,59 +145,6 @@ def _running(context: Any, task: tuple[Any, ...], count: int) -> Iterator[dict[C
         for process in workers.values():
             process.join(_PATIENCE_SECONDS)
             process.kill()
-
-
-class _Listener:
-    """Hears in a thread what workers say, until all of them are done or one of them has failed.
-
-    Args:
-        workers: By the connection that they speak on.
-        advance: Told what is done, by them or by this process.
-    """
-
-    def __init__(self, workers: dict[Connection, Any], advance: Advance) -> None:
-        self._advance = advance
-        self._lock = threading.Lock()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._listen, args=(workers,), name="workers")
-        self._thread.start()
-
-    def advance(self, rows: int, windows: int, bases: int) -> None:
-        """Tell what is done, one at a time."""
-        with self._lock:
-            self._advance(rows, windows, bases)
-
-    def unless_failed(self, takes: Takes) -> Takes:
-        """The same, but that what a worker has raised is raised here: no unit is begun in vain."""
-
-        def checked(unit: int) -> bool:
-            self._raise()
-            return takes(unit)
-
-        return checked
-
-    def finish(self) -> None:
-        """Wait until all are done.
-
-        Raises:
-            InputError: If one has failed, or was killed.
-        """
-        self._thread.join()
-        self._raise()
-
-    def join(self) -> None:
-        """Wait until there is nobody to listen to."""
-        self._thread.join()
-
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _listen(self, workers: dict[Connection, Any]) -> None:
-        try:
-            _listen(workers, self.advance)
-        except BaseException as error:
-            self._error = error
 
 
 def _listen(workers: dict[Connection, Any], advance: Advance) -> None:
