@@ -27,10 +27,11 @@ import numpy as np
 import numpy.typing as npt
 from counts import BASES, OTHER, Codes, read_codes
 from measure import Row, arguments, report
-from vcf_info import LabelledAllele, read_alleles, write_alleles
+from vcf_info import write_alleles
 
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.labelled.info import LabelledAllele, read_alleles
 
 VARIANTS = Path(__file__).resolve().parents[2] / "shared" / "data" / "variants"
 VCF = VARIANTS / "1kg_phase3_chr20_1-2Mb.GRCh37.vcf.gz"

@@ -35,13 +35,14 @@ import pandas as pd
 from baselines import HUMAN, human_data
 from counts import BASES, CountModel, Floats, fit, read_codes
 from measure import Row, arguments, report
-from ranking import with_intervals
-from vcf_info import LabelledAllele, read_alleles, write_alleles
+from vcf_info import write_alleles
 
 from janusdna_cli import ScoreSettings, score_variants
+from janusdna_cli.finetuning.ranking import with_intervals
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.labelled.info import LabelledAllele, read_alleles
 from janusdna_cli.variants.scores import SCORES
 
 EMBEDDING = ("emb_l2", "emb_cosine")

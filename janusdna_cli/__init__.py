@@ -9,20 +9,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from janusdna_cli.finetuning.finetuning import FinetuneSettings, FinetuneSummary, finetune
+    from janusdna_cli.finetuning.predicting import predict
+    from janusdna_cli.finetuning.predicting_settings import PredictSettings
+    from janusdna_cli.finetuning.probe_settings import ProbeSettings
+    from janusdna_cli.finetuning.probing import probe
     from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
     from janusdna_cli.runtime.summary import Summary
+    from janusdna_cli.suites.benchmark import BenchmarkSettings, run_benchmark
+    from janusdna_cli.suites.variant_settings import VariantBenchmarkSettings
+    from janusdna_cli.suites.variants import benchmark_variants
     from janusdna_cli.training.pretraining import PretrainSummary, pretrain
     from janusdna_cli.training.settings import PretrainSettings
     from janusdna_cli.variants.scoring import ScoreSettings, score_variants
 
 __all__ = [
+    "BenchmarkSettings",
     "EmbedSettings",
+    "FinetuneSettings",
+    "FinetuneSummary",
+    "PredictSettings",
     "PretrainSettings",
     "PretrainSummary",
+    "ProbeSettings",
     "ScoreSettings",
     "Summary",
+    "VariantBenchmarkSettings",
+    "benchmark_variants",
     "embed_regions",
+    "finetune",
+    "predict",
     "pretrain",
+    "probe",
+    "run_benchmark",
     "score_variants",
 ]
 
@@ -35,6 +54,17 @@ _HOMES = {
     "ScoreSettings": "variants.scoring",
     "score_variants": "variants.scoring",
     "Summary": "runtime.summary",
+    "FinetuneSettings": "finetuning.finetuning",
+    "FinetuneSummary": "finetuning.finetuning",
+    "finetune": "finetuning.finetuning",
+    "PredictSettings": "finetuning.predicting_settings",
+    "predict": "finetuning.predicting",
+    "ProbeSettings": "finetuning.probe_settings",
+    "probe": "finetuning.probing",
+    "BenchmarkSettings": "suites.benchmark",
+    "run_benchmark": "suites.benchmark",
+    "VariantBenchmarkSettings": "suites.variant_settings",
+    "benchmark_variants": "suites.variants",
 }
 
 

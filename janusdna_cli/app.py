@@ -22,7 +22,21 @@ from typer.core import TyperGroup
 
 from janusdna import __version__
 from janusdna.errors import JanusDNAError
-from janusdna_cli.commands import demo, doctor, embed, info, merge, models, plot, pretrain, score_variants
+from janusdna_cli.commands import (
+    benchmark,
+    demo,
+    doctor,
+    embed,
+    finetune,
+    info,
+    merge,
+    models,
+    plot,
+    predict,
+    pretrain,
+    probe,
+    score_variants,
+)
 from janusdna_cli.errors import ReaderGoneError
 from janusdna_cli.runtime.signals import Terminated, raise_on_signals, terminated
 from janusdna_cli.runtime.standard_streams import (
@@ -155,6 +169,10 @@ app.command("embed")(embed.embed)
 app.command("score-variants")(score_variants.score_variants)
 app.command("merge")(merge.merge)
 app.command("pretrain")(pretrain.pretrain)
+app.command("finetune")(finetune.finetune)
+app.command("predict")(predict.predict)
+app.command("probe")(probe.probe)
+app.add_typer(benchmark.app, name="benchmark")
 app.command("plot")(plot.plot)
 app.command("info")(info.info)
 app.add_typer(models.app, name="models")

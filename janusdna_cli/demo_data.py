@@ -1,8 +1,9 @@
-"""A small made-up genome with regions and variants, to try every command on.
+"""A small made-up genome with regions and variants, and sequences with labels, to try every command on.
 
 The sequence is random and seeded; what it has of the real thing is a microsatellite, which a model should
 read on, and dirt: soft-masked stretches, a run of N, a contig shorter than a window, regions and variants
-that cannot be read.
+that cannot be read. The labelled sequences hold the same two words, whose order is the label: counting words
+does not tell it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.labelled.strands import reverse_complement
 from janusdna_cli.outputs.destinations import written_aside
 
 __all__ = ["DemoFiles", "make_demo"]
@@ -20,6 +22,9 @@ _SEED = 20_257
 _LINE = 60
 _CONTIGS = {"chr1": 60_000, "chr2": 20_000, "chrM": 600}
 _MICROSATELLITE = 45_000, 45_060
+# What the transcription factors AP-1 and ETS bind to.
+_WORDS = {"AP1": "TGACTCA", "ETS": "GGAAGTG"}
+_LABELLED, _LABELLED_LENGTH = 2_400, 60
 _COMPLEMENT = {"A": "G", "G": "A", "C": "T", "T": "C"}
 
 
@@ -34,6 +39,7 @@ class DemoFiles:
         self.genome = directory / "genome.fa"
         self.regions = directory / "regions.bed"
         self.variants = directory / "variants.vcf"
+        self.labels = directory / "labels.tsv"
 
 
 def make_demo(directory: Path, *, overwrite: bool) -> DemoFiles:
@@ -54,6 +60,7 @@ def make_demo(directory: Path, *, overwrite: bool) -> DemoFiles:
     files.genome.with_suffix(".fa.fai").unlink(missing_ok=True)
     _write(files.regions, _regions(rng))
     _write(files.variants, _variants(rng, genome, files.genome.resolve()))
+    _write(files.labels, _labels(rng))
     return files
 
 
@@ -119,3 +126,19 @@ def _variants(rng: random.Random, genome: dict[str, str], fasta: Path) -> Iterat
     at = chr1.index("CG", _MICROSATELLITE[1])
     yield record(at + 1, "cpg_transition", "C", "T")
     yield "chr9\t100\tunknown_contig\tA\tC\t.\tPASS\t.\n"
+
+
+def _labels(rng: random.Random) -> Iterator[str]:
+    """Both words in each sequence, apart from each other, on either strand together."""
+    yield "id\tsequence\torder\n"
+    for number in range(1, _LABELLED + 1):
+        first, second = rng.choice((("AP1", "ETS"), ("ETS", "AP1")))
+        bases = rng.choices("ACGT", k=_LABELLED_LENGTH)
+        at = rng.randrange(_LABELLED_LENGTH // 3)
+        later = rng.randrange(at + 8, _LABELLED_LENGTH - 7)
+        for place, name in ((at, first), (later, second)):
+            bases[place : place + len(_WORDS[name])] = _WORDS[name]
+        sequence = "".join(bases)
+        if rng.random() < 0.5:
+            sequence = reverse_complement(sequence)
+        yield f"seq_{number}\t{sequence}\t{first}-{second}\n"

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import pyarrow as pa
 
 from janusdna_cli.outputs.destinations import check_destination
-from janusdna_cli.outputs.formats import EMBEDDINGS, VARIANTS, Format, table_format
+from janusdna_cli.outputs.formats import EMBEDDINGS, TABLES, VARIANTS, Format, table_format
 from janusdna_cli.runs.finishing import Outgoing, write_table
 from janusdna_cli.runs.identity import check_same, file_identity
 from janusdna_cli.runs.parts import Parts, open_parts
@@ -20,7 +20,11 @@ from janusdna_cli.variants.annotation import as_records
 
 __all__ = ["merge_parts"]
 
-_FORMATS = {"score-variants": VARIANTS, "embed": (*EMBEDDINGS, Format.parquet_folder)}
+_FORMATS = {
+    "score-variants": VARIANTS,
+    "embed": (*EMBEDDINGS, Format.parquet_folder),
+    "predict": (*TABLES, Format.parquet_folder),
+}
 
 
 def merge_parts(

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any
@@ -41,6 +41,7 @@ __all__ = [
     "parse_window",
     "parse_workers",
     "told_as_usage",
+    "with_options",
     "with_run_options",
 ]
 
@@ -273,13 +274,19 @@ _OF_RUN = {
 }
 
 
-def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `RunSettings` and `--verbose` to a command.
+def with_options(
+    command: Callable[..., None], shared: Mapping[str, Any], defaults: Mapping[str, object]
+) -> Callable[..., None]:
+    """Adds options and `--verbose` to a command.
 
-    The command takes the former as keywords, to hand them on to its settings, and finds logging configured.
+    The command takes the former as keywords, and finds logging configured.
+
+    Args:
+        command: Which has `**options`.
+        shared: Options by field, `quiet` among them.
+        defaults: Of these fields.
     """
     own = [each for each in inspect.signature(command).parameters.values() if each.kind != each.VAR_KEYWORD]
-    shared = [_keyword(name, annotation, getattr(RunSettings, name)) for name, annotation in _OF_RUN.items()]
 
     @wraps(command)
     def run(*, verbose: bool, **options: Any) -> None:
@@ -288,12 +295,23 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     parameters = [
         *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own),
-        *shared,
+        *(_keyword(name, annotation, defaults[name]) for name, annotation in shared.items()),
         _keyword("verbose", Verbose, False),
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def with_run_options(command: Callable[..., None], *, but: Collection[str] = ()) -> Callable[..., None]:
+    """Adds the options of `RunSettings`, as `with_options` does.
+
+    Args:
+        command: Which.
+        but: Fields of the settings that it has no options for.
+    """
+    shared = {name: annotation for name, annotation in _OF_RUN.items() if name not in but}
+    return with_options(command, shared, {name: getattr(RunSettings, name) for name in shared})
 
 
 def _keyword(name: str, annotation: Any, default: object) -> inspect.Parameter:

@@ -20,10 +20,10 @@ class Checksums:
     """MD5 of contigs of one reference, each taken once by a thread with a file handle of its own.
 
     Args:
-        reference: Whose contigs they are.
+        reference: Whose contigs they are; None where there are none.
     """
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference | None) -> None:
         self._reference = reference
         self._found: dict[str, Future[str | None]] = {}
         self._waiting: SimpleQueue[str | None] = SimpleQueue()
@@ -73,6 +73,8 @@ class Checksums:
                 self._found[contig].set_exception(error)
 
     def _md5(self, contig: str) -> str | None:
+        if self._reference is None:
+            raise ValueError(f"{contig} is a contig of no reference")
         try:
             return self._reference.md5(contig, between=self._check_open)
         except InputError as error:

@@ -22,6 +22,7 @@ class VariantReader:
 
     Attributes:
         name: The file as messages name it.
+        is_bcf: Whether it is BCF, not text.
         header: All before the first record.
         reference: What the header's `##reference=` names, without `file://`; None without one.
         contig_lengths: Bases of each contig whose length the header's `##contig` lines tell.
@@ -30,7 +31,8 @@ class VariantReader:
     def __init__(self, stream: InputStream, *, keep_records: bool) -> None:
         self.name = stream.name
         self._stream = stream
-        if stream.peek(len(MAGIC)) == MAGIC:
+        self.is_bcf = stream.peek(len(MAGIC)) == MAGIC
+        if self.is_bcf:
             self.header = bcf.read_header(stream)
             self._records = bcf.read_records(stream, self.header, keep=keep_records)
         else:

@@ -46,7 +46,9 @@ class Described:
             return {"name": f"{self.name} (a preset; no weights)"} | _sizes(self.config)
         place = {} if self.directory is None else {"directory": self.directory}
         identity = {"sha256": self.sha256} | self.provenance
-        return {"name": self.name} | place | _sizes(self.config) | identity
+        labels = self.provenance.get("labels")
+        tuned = {} if labels is None else {"fine-tuned": f"on labels of {labels}; this is its backbone"}
+        return {"name": self.name} | tuned | place | _sizes(self.config) | identity
 
     def record(self) -> dict[str, Any]:
         """For a program: JSON values."""

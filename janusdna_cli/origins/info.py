@@ -6,9 +6,11 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.streams import BYTE_ORDER_MARK, InputStream, excerpt, open_file
 from janusdna_cli.origins import arrays, tables
 from janusdna_cli.origins.annotated import origin_of_annotated
+from janusdna_cli.origins.label_runs import origin_of_label_run
 from janusdna_cli.origins.models import origin_of_model
 from janusdna_cli.origins.origin import Origin
-from janusdna_cli.origins.pretraining_runs import holds_pretraining_run, origin_of_pretraining_run
+from janusdna_cli.origins.pretraining_runs import origin_of_pretraining_run
+from janusdna_cli.origins.training_runs import holds_training_run, learns_labels
 from janusdna_cli.origins.unfinished_runs import holds_unfinished_run, origin_of_unfinished_run
 from janusdna_cli.records.bcf import MAGIC
 
@@ -35,7 +37,7 @@ def origin_of(path: str) -> Origin:
 
     Args:
         path: A Parquet file or a folder of them, a VCF or BCF that janusdna annotated ("-" for stdin), a
-            model's name or path, the folder of a pretraining run or of an unfinished run.
+            model's name or path, the folder of a training run, of a probe or of an unfinished run.
 
     Raises:
         JanusDNAError: It cannot be read, or janusdna did not make it.
@@ -54,8 +56,8 @@ def _origin_of_folder(path: str) -> Origin:
     folder = Path(path)
     if holds_unfinished_run(folder):
         return origin_of_unfinished_run(folder)
-    if holds_pretraining_run(folder):
-        return origin_of_pretraining_run(folder)
+    if holds_training_run(folder):
+        return origin_of_label_run(folder) if learns_labels(folder) else origin_of_pretraining_run(folder)
     if any((folder / name).is_file() for name in _OF_MODELS):
         return origin_of_model(path)
     if files := tables.parquet_files(folder):

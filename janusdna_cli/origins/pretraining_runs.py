@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from janusdna.errors import CheckpointError
-from janusdna.json_object import read_json
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.origins.origin import Origin
 from janusdna_cli.origins.provenance import facts_of
+from janusdna_cli.origins.training_runs import Resumption, config_of
 from janusdna_cli.training.metrics import STEP, Metrics, Series, read_metrics
 
-__all__ = ["holds_pretraining_run", "origin_of_pretraining_run"]
+__all__ = ["origin_of_pretraining_run"]
 
-_CONFIG, _CHECKPOINTS, _SETTINGS = "config.json", "checkpoints", "settings"
+_SETTINGS = "settings"
 _TOLD = ("version", "command", "fasta")
 _TOLD_SETTINGS = ("preset", "init", "objective", "length", "tokens_per_step", "seed")
 _LAST, _BEST = "bits_per_base", "valid_bits_per_base"
-
-
-class _Resumption(NamedTuple):
-    """Whether a run is over, or else after which step it goes on; neither where it cannot."""
-
-    finished: bool
-    after: int | None
-    told: str
-
-
-def holds_pretraining_run(folder: Path) -> bool:
-    """Whether a run was started here, also where its `config.json` is lost."""
-    return (folder / _CHECKPOINTS).is_dir() or _SETTINGS in _config(folder)
 
 
 def origin_of_pretraining_run(folder: Path) -> Origin:
@@ -41,7 +27,7 @@ def origin_of_pretraining_run(folder: Path) -> Origin:
     Raises:
         RecordError: A line of its metrics is not what it should be.
     """
-    config, metrics = _config(folder), _metrics(folder)
+    config, metrics = config_of(folder), _metrics(folder)
     last = _row(metrics.training, -1) if metrics and len(metrics.training) else None
     best = _best(metrics.validation) if metrics else None
     resumption = _resumption(folder, config)
@@ -68,14 +54,6 @@ def origin_of_pretraining_run(folder: Path) -> Origin:
         "resumes_after": resumption.after,
     }
     return Origin(facts, record)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """What the run was started with; empty where that is lost or damaged."""
-    try:
-        return read_json(folder / _CONFIG)
-    except CheckpointError:
-        return {}
 
 
 def _metrics(folder: Path) -> Metrics | None:
@@ -106,23 +84,23 @@ def _step_told(row: dict[str, float] | None, name: str) -> str:
     return f"step {row[STEP]:,}{measured}"
 
 
-def _resumption(folder: Path, config: dict[str, Any]) -> _Resumption:
+def _resumption(folder: Path, config: dict[str, Any]) -> Resumption:
     """By what `pretrain --resume` itself looks at."""
     from janusdna.checkpoint import read_native
     from janusdna_cli.training.run_directory import RunDirectory
 
     run = RunDirectory(folder)
     try:
-        run.read_config()
+        run.read_config((_SETTINGS, "model"))
     except InputError as error:
-        return _Resumption(False, None, f"no: {error}")
+        return Resumption(False, None, f"no: {error}")
     saved, steps = run.newest(read_native), _max_steps(config)
     if saved is None:
-        return _Resumption(False, 0, f"yes, from the start: it has no checkpoint; of {steps:,} steps")
+        return Resumption(False, 0, f"yes, from the start: it has no checkpoint; of {steps:,} steps")
     done = saved.progress.step
     if done >= steps:
-        return _Resumption(True, None, f"no: all {steps:,} steps are made")
-    return _Resumption(False, done, f"yes, after step {done:,} of {steps:,}, from {saved.path}")
+        return Resumption(True, None, f"no: all {steps:,} steps are made")
+    return Resumption(False, done, f"yes, after step {done:,} of {steps:,}, from {saved.path}")
 
 
 def _max_steps(config: dict[str, Any]) -> int:

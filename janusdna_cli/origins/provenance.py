@@ -79,7 +79,7 @@ def _model(name: str, value: Any) -> dict[str, str]:
 
 
 def _contigs(name: str, value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping):  # `contigs_md5` tells of them
+    if not value or not isinstance(value, Mapping):  # of none, or `contigs_md5` tells of them
         return {}
     unknown = sum(md5 is None for md5 in value.values())
     return {"contigs read": f"{len(value):,}" + (f", the md5 of {unknown:,} unknown" if unknown else "")}

@@ -14,8 +14,12 @@ __all__ = ["open_model", "window_size"]
 logger = logging.getLogger(__name__)
 
 
-def open_model(settings: ModelSettings) -> Model:
+def open_model(settings: ModelSettings, *, with_head: bool = False) -> Model:
     """Load the model that `settings` name, on their device and threads.
+
+    Args:
+        settings: Which, and how it computes.
+        with_head: Whether the caller reads its head of labels, too.
 
     Raises:
         CheckpointError: If it cannot be used.
@@ -30,6 +34,9 @@ def open_model(settings: ModelSettings) -> Model:
         kernels=settings.kernels,
     )
     _warn_of_training(model)
+    if (labels := model.info.provenance.get("labels")) is not None and not with_head:
+        told = "model %s is fine-tuned on labels of %s: its backbone is read, not its head"
+        logger.info(told, model.info.name, labels)
     if model.info.slow_because is not None:
         logger.warning("%s", model.info.slow_because)
     info = model.info

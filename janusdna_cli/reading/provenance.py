@@ -19,7 +19,7 @@ __all__ = ["origin"]
 def origin(
     settings: ModelSettings,
     model: Model,
-    reference: Reference,
+    reference: Reference | None,
     window: int,
     *,
     command: Sequence[str],
@@ -30,7 +30,7 @@ def origin(
     Args:
         settings: Of the run.
         model: Who reads.
-        reference: What is read.
+        reference: What is read; None where the input has the bases.
         window: Bases of context.
         command: The command line.
         contigs: MD5 of each contig that was read; None where it cannot be told.
@@ -40,7 +40,7 @@ def origin(
         "version": janusdna.__version__,
         "command": list(command),
         "model": {"name": info.name, "sha256": info.sha256},
-        "reference": Path(reference.path).name,
+        **({} if reference is None else {"reference": Path(reference.path).name}),
         **bounded_checksums(contigs),
         "window": window,
         "both_strands": settings.both_strands,

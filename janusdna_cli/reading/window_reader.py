@@ -22,7 +22,7 @@ from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.requests import Request
 from janusdna_cli.reading.strands import Positions, StrandOfRequest, averaged
 
-__all__ = ["WindowReader"]
+__all__ = ["WindowReader", "fitting_batch_bp", "is_out_of_memory"]
 
 # Enough rows to fill a CPU's matrix products, few enough to stay near its caches.
 _CPU_BATCH_BP = 65_536
@@ -63,7 +63,7 @@ class WindowReader:
         self.bases = 0
         self._model = model
         self._layer = layer
-        self._batch_bp = batch_bp or _fitting_batch_bp(model)
+        self._batch_bp = batch_bp or fitting_batch_bp(model)
         self.overlaps = model.device.type == "cuda"
         self._on_batch = on_batch
 
@@ -93,7 +93,7 @@ class WindowReader:
             try:
                 waiting.append(_Batch(self._model, batch, self._layer))
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if len(batch) == 1:
                     raise MemoryError(f"a window of {length:,} bases does not fit") from error
@@ -175,7 +175,8 @@ def _logp(logits: Tensor) -> Tensor:
     return logits[..., tokens.ACGT].float().log_softmax(-1)
 
 
-def _fitting_batch_bp(model: Model) -> int:
+def fitting_batch_bp(model: Model) -> int:
+    """Bases that a model reads at once."""
     if model.device.type != "cuda":
         return _CPU_BATCH_BP
     free, _ = torch.cuda.mem_get_info(model.device)
@@ -183,7 +184,7 @@ def _fitting_batch_bp(model: Model) -> int:
     return max(_CPU_BATCH_BP, min(_CUDA_BATCH_BP, fitting))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether an error is lack of memory, which PyTorch tells by a class on CUDA, else in words."""
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
     return known or any(words in str(error) for words in _OUT_OF_MEMORY)

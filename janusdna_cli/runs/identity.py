@@ -28,8 +28,10 @@ def file_identity(path: str) -> dict[str, Any]:
         return {"name": Path(path).name, "size": file.tell(), "sha256": digest.hexdigest()}
 
 
-def digest_of_lengths(reference: Reference) -> dict[str, Any]:
-    """Name of a FASTA, and a digest of its contigs' names and lengths."""
+def digest_of_lengths(reference: Reference | None) -> dict[str, Any] | None:
+    """Name of a FASTA, and a digest of its contigs' names and lengths; None of none."""
+    if reference is None:
+        return None
     return {"name": Path(reference.path).name, "contigs": digest(reference.lengths)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -12,13 +12,12 @@ from janusdna.reader import Model
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.reading.chunks import Chunk
-from janusdna_cli.reading.window_reader import WindowReader
 from janusdna_cli.records.header import RecordHeader
 from janusdna_cli.runs.finishing import Outgoing
 from janusdna_cli.runs.rows import NUMBER, numbered
 from janusdna_cli.runs.settings import RunSettings
 
-__all__ = ["Done", "Job"]
+__all__ = ["Done", "Job", "Reader"]
 
 
 class Done(NamedTuple):
@@ -41,7 +40,22 @@ class Done(NamedTuple):
         return self.rows if is_numbered else numbered(self.rows, self.chunk.first_row)
 
 
-class Job(Protocol):
+class Reader(Protocol):
+    """Who answers what is asked.
+
+    Attributes:
+        windows: Windows read so far, each strand for itself.
+        bases: Bases read so far.
+    """
+
+    windows: int
+    bases: int
+
+
+ReaderT = TypeVar("ReaderT", bound=Reader)
+
+
+class Job(Protocol[ReaderT]):
     """A task, as it is shared out, kept and put together.
 
     Attributes:
@@ -50,7 +64,6 @@ class Job(Protocol):
         unit: What its rows are, in the plural.
         source: The input whose rows they are; "-" for standard input.
         model: Who reads.
-        reference: What is read.
         window: Bases of context.
     """
 
@@ -59,8 +72,12 @@ class Job(Protocol):
     unit: str
     source: str
     model: Model
-    reference: Reference
     window: int
+
+    @property
+    def reference(self) -> Reference | None:
+        """What is read; None where the input has the bases."""
+        ...
 
     @property
     def header(self) -> RecordHeader | None:
@@ -97,11 +114,11 @@ class Job(Protocol):
         """All of the work, the same chunks whenever they are made."""
         ...
 
-    def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
+    def done(self, chunks: Iterable[Chunk[Any]], reader: ReaderT) -> Iterator[Done]:
         """Do some of the chunks, in their order."""
         ...
 
-    def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
+    def reader(self, on_batch: Callable[[int, int], None]) -> ReaderT:
         """Who answers what is asked.
 
         Args:
@@ -109,7 +126,7 @@ class Job(Protocol):
         """
         ...
 
-    def again(self, threads: int) -> Callable[[], AbstractContextManager[Job]]:
+    def again(self, threads: int) -> Callable[[], AbstractContextManager[Job[ReaderT]]]:
         """What opens this job in another process, with so many CPU threads; it can be pickled."""
         ...
 

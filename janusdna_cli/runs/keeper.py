@@ -9,8 +9,7 @@ from typing import Self
 import pyarrow as pa
 
 from janusdna_cli.genome.checksums import Checksums
-from janusdna_cli.reading.window_reader import WindowReader
-from janusdna_cli.runs.job import Done
+from janusdna_cli.runs.job import Done, Reader
 from janusdna_cli.runs.journal import Entry, Journal
 
 __all__ = ["Keeper"]
@@ -29,7 +28,7 @@ class Keeper:
         reader: Who counts what is read.
     """
 
-    def __init__(self, journal: Journal, checksums: Checksums, reader: WindowReader) -> None:
+    def __init__(self, journal: Journal, checksums: Checksums, reader: Reader) -> None:
         self._journal = journal
         self._checksums = checksums
         self._reader = reader

@@ -40,7 +40,7 @@ _SAME_AGAIN = "pass the same again, or --overwrite to start anew"
 logger = logging.getLogger(__name__)
 
 
-def run_kept(job: Job, target: Target, bases: float, ranks: Ranks) -> Summary:
+def run_kept(job: Job[Any], target: Target, bases: float, ranks: Ranks) -> Summary:
     """Do all of a job, or its shard, or what is left of it.
 
     Args:
@@ -56,7 +56,7 @@ def run_kept(job: Job, target: Target, bases: float, ranks: Ranks) -> Summary:
 
 
 class _Kept:
-    def __init__(self, job: Job, target: Target, bases: float, ranks: Ranks) -> None:
+    def __init__(self, job: Job[Any], target: Target, bases: float, ranks: Ranks) -> None:
         self.job = job
         self.settings = job.settings
         self.target = target
@@ -170,7 +170,9 @@ class _Kept:
         for entry, _ in folder.entries():
             done.update(entry.units)
             contigs |= entry.contigs
-        now = {contig: self.job.reference.md5(contig) for contig, md5 in contigs.items() if md5 is not None}
+        reference = self.job.reference
+        known = [contig for contig, md5 in contigs.items() if md5 is not None]
+        now = {contig: reference.md5(contig) for contig in known} if reference is not None else {}
         before = {contig: contigs[contig] for contig in now}
         check_same({"md5 of": before}, {"md5 of": now}, place=str(folder.path), fix=_SAME_AGAIN)
         return done

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from janusdna_cli.runs.job import Job
 from janusdna_cli.runs.kept import run_kept
@@ -26,7 +26,7 @@ Settings = TypeVar("Settings", bound=RunSettings)
 
 
 def run(
-    open_job: Callable[[Settings, Target], AbstractContextManager[Job]], settings: Settings, source: str
+    open_job: Callable[[Settings, Target], AbstractContextManager[Job[Any]]], settings: Settings, source: str
 ) -> Summary:
     """Do all of a job, or its shard, and write the table.
 
@@ -55,5 +55,5 @@ def _may_be_shared(settings: RunSettings) -> bool:
     return threads_of(settings.threads) > 1 if settings.workers == "auto" else settings.workers != 1
 
 
-def _unit(job: Job) -> int:
+def _unit(job: Job[Any]) -> int:
     return _CPU_UNIT if job.model.device.type == "cpu" else _CUDA_UNIT

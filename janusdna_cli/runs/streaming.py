@@ -26,7 +26,7 @@ from janusdna_cli.runtime.summary import Summary
 __all__ = ["run_streamed"]
 
 
-def run_streamed(job: Job, target: Target, bases: float) -> Summary:
+def run_streamed(job: Job[Any], target: Target, bases: float) -> Summary:
     """Do all of a job.
 
     Args:

@@ -20,7 +20,7 @@ Takes = Callable[[int], bool]
 Advance = Callable[[int, int, int], None]
 
 
-def work(job: Job, folder: RunFolder, bases: float, takes: Takes, advance: Advance) -> None:
+def work(job: Job[Any], folder: RunFolder, bases: float, takes: Takes, advance: Advance) -> None:
     """Do the units that this process takes.
 
     Args:

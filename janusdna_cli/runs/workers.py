@@ -38,7 +38,7 @@ _LOGGERS = ("janusdna", "janusdna_cli")
 
 _log = logging.getLogger(__name__)
 
-OpenJob = Callable[[], AbstractContextManager[Job]]
+OpenJob = Callable[[], AbstractContextManager[Job[Any]]]
 
 
 def prepare_workers(module: str) -> None:
@@ -54,7 +54,7 @@ def prepare_workers(module: str) -> None:
 
 
 def work_beside(
-    job: Job, folder: RunFolder, bases: float, units: Collection[int], count: int, advance: Advance
+    job: Job[Any], folder: RunFolder, bases: float, units: Collection[int], count: int, advance: Advance
 ) -> None:
     """Do some units in this process and in others, each with its share of the threads.
 
@@ -106,7 +106,7 @@ def _context() -> Any:
     return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
 
 
-def worker_count(job: Job, ranks: Ranks) -> int:
+def worker_count(job: Job[Any], ranks: Ranks) -> int:
     """How many processes share this one's work.
 
     Raises:

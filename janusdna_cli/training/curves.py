@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.destinations import check_destination, written_aside
-from janusdna_cli.training.curves_page import MOST_RUNS, Run, draw_runs, save_page
+from janusdna_cli.outputs.pictures import save_picture
+from janusdna_cli.training.curves_page import MOST_RUNS, Run, draw_runs
 from janusdna_cli.training.metrics import read_metrics
 
 __all__ = ["PictureFormat", "PlotSettings", "plot_runs"]
@@ -148,5 +149,5 @@ def _grouped(value: object) -> str:
 def _picture(runs: Sequence[Run], form: PictureFormat) -> bytes:
     # A page for each: saving one moves what is on it, and the bytes of the next format would differ.
     buffer = io.BytesIO()
-    save_page(draw_runs(runs), buffer, form)
+    save_picture(draw_runs(runs), buffer, form)
     return buffer.getvalue()

@@ -6,14 +6,11 @@ width, the lowest and the highest there: a run of a million steps costs no more 
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, BinaryIO
+from typing import Any
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -22,9 +19,10 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from janusdna_cli.outputs.pictures import COLOURS, GREY, styled
 from janusdna_cli.training.metrics import Metrics, Series
 
-__all__ = ["MOST_RUNS", "Run", "draw_runs", "save_page", "smoothed", "thinned"]
+__all__ = ["MOST_RUNS", "Run", "draw_runs", "smoothed", "thinned"]
 
 Floats = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -43,34 +41,8 @@ _USAGE_HEIGHT, _BAR_HEIGHT = 1.9, 0.3
 _LINE_HEIGHT = 0.27
 _LONGEST_NAME, _LONGEST_LINE = 60, 140
 
-# Okabe and Ito's colours, which the colour-blind tell apart; then the same, dashed.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _DASHES = ("-", (0, (4, 1.5)))
-MOST_RUNS = len(_COLOURS) * len(_DASHES)
-_GREY = "#666666"
-_STYLE: Any = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": _GREY,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "font.family": ["DejaVu Sans", "sans-serif"],
-    "font.size": 11,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.6,
-    "lines.solid_joinstyle": "round",
-    "savefig.dpi": 150,
-    "savefig.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "janusdna",
-    "xtick.color": _GREY,
-    "xtick.labelcolor": "black",
-    "ytick.color": _GREY,
-    "ytick.labelcolor": "black",
-}
+MOST_RUNS = len(COLOURS) * len(_DASHES)
 
 
 @dataclass(frozen=True)
@@ -86,33 +58,6 @@ class Run:
     name: str
     details: str
     metrics: Metrics
-
-
-def save_page(figure: Figure, file: BinaryIO, form: str) -> None:
-    """Writes a page as "png" or "svg", without the date."""
-    with _style(), warnings.catch_warnings():
-        # A run's name may be in any script.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        _settle(figure)
-        figure.savefig(file, format=form, metadata={"Date": None} if form == "svg" else None)
-
-
-def _settle(figure: Figure) -> None:
-    """Lay a page out once, in places of few digits: the solver's last ones are not always the same."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        left, bottom, width, height = (round(part, 5) for part in axes.get_position().bounds)
-        axes.set_position((left, bottom, width, height))
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """This page's looks, whatever the user's own settings of matplotlib are."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
-        yield
 
 
 @dataclass(frozen=True)
@@ -138,7 +83,7 @@ _PANELS = (
 
 def draw_runs(runs: Sequence[Run]) -> Figure:
     """A page with the curves of `runs`, one over the other, and below them who used which expert."""
-    with _style():
+    with styled():
         usages = [run for run in runs if run.metrics.usage is not None and run.metrics.usage.shares]
         below = [*[_USAGE_HEIGHT] * (len(usages) - 1), _BAR_HEIGHT] if usages else []
         heights = [*_ROW_HEIGHTS, *below]
@@ -183,7 +128,7 @@ class _Header:
     def draw(self, runs: Sequence[Run]) -> None:
         if len(runs) == 1:
             self._text(_printable(runs[0].name, _LONGEST_NAME), 0.012, weight="bold", size=15)
-            self._text(_printable(_summary(runs[0]), _LONGEST_LINE), 0.012, color=_GREY)
+            self._text(_printable(_summary(runs[0]), _LONGEST_LINE), 0.012, color=GREY)
         else:
             for i, run in enumerate(runs):
                 self._line(0.012, 0.035, color=_colour(i), linestyle=_dash(i), linewidth=2.5)
@@ -194,7 +139,7 @@ class _Header:
     def _key(self, runs: Sequence[Run]) -> None:
         """What the lines of the panels are."""
         is_single = len(runs) == 1
-        training, validation = (_colour(0), _colour(1)) if is_single else (_GREY, _GREY)
+        training, validation = (_colour(0), _colour(1)) if is_single else (GREY, GREY)
         is_smooth = any(_window(run) > 1 for run in runs)
         entries = [("training, each step", {"color": training} | (_PALE if is_smooth else _STRONG))]
         if is_smooth:
@@ -224,7 +169,7 @@ class _Header:
 
 _PALE: dict[str, Any] = {"alpha": 0.35, "linewidth": 0.8, "zorder": 2.0}
 _STRONG: dict[str, Any] = {"linewidth": 1.8, "zorder": 2.2}
-_NOTE: dict[str, Any] = {"size": 9.5, "weight": "normal", "color": _GREY}
+_NOTE: dict[str, Any] = {"size": 9.5, "weight": "normal", "color": GREY}
 _RULE: dict[str, Any] = {"linewidth": 0.8, "linestyle": (0, (5, 3)), "zorder": 1.8}
 
 
@@ -250,11 +195,11 @@ def _printable(text: str, longest: int) -> str:
 
 
 def _colour(i: int) -> str:
-    return _COLOURS[i % len(_COLOURS)]
+    return COLOURS[i % len(COLOURS)]
 
 
 def _dash(i: int) -> Any:
-    return _DASHES[i // len(_COLOURS)]
+    return _DASHES[i // len(COLOURS)]
 
 
 def _draw_panel(axes: Axes, panel: _Panel, runs: Sequence[Run]) -> None:
@@ -265,7 +210,7 @@ def _draw_panel(axes: Axes, panel: _Panel, runs: Sequence[Run]) -> None:
         _draw_training(axes, panel, run, {"color": _colour(i), "linestyle": _dash(i)})
         _draw_validation(axes, panel, run, _validation_style(_colour(1 if is_single else i), is_single))
     if not axes.lines:
-        axes.text(0.5, 0.5, "not recorded", color=_GREY, ha="center", va="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "not recorded", color=GREY, ha="center", va="center", transform=axes.transAxes)
         axes.set(xticks=[], yticks=[], xlabel="")
         return
     _finish_x(axes, runs)

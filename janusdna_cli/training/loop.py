@@ -37,6 +37,7 @@ class LoopSettings:
         valid_every: Steps between validations; 0 for none.
         checkpoint_every: Steps between checkpoints.
         keep: Checkpoints kept.
+        keeps_best: Whether the model is that of the best validation; else that of the last checkpoint.
         patience: Steps without a better validation after which a training ends; None to go on to its last.
         quiet: Say nothing but warnings and errors.
     """
@@ -44,6 +45,7 @@ class LoopSettings:
     valid_every: int = 500
     checkpoint_every: int = 500
     keep: int = 3
+    keeps_best: bool = True
     patience: int | None = None
     quiet: bool = False
 
@@ -201,7 +203,7 @@ class TrainingLoop(Generic[BatchT, ReportT]):
             return
         self._log.write(validation_line(step, validation.fields))
         self._display.validation(step, validation.text, best=is_best)
-        if is_best:
+        if is_best and self._picks:
             self._save_model()
 
     def _checkpoint(self) -> None:
@@ -216,8 +218,13 @@ class TrainingLoop(Generic[BatchT, ReportT]):
             keep=self._settings.keep,
         )
         self._saved = progress.step
-        if not self._settings.valid_every:
+        if not self._picks:
             self._save_model()
+
+    @property
+    def _picks(self) -> bool:
+        """Whether the model is the best of those that are validated."""
+        return self._settings.keeps_best and self._settings.valid_every > 0
 
     def _save_model(self) -> None:
         progress = self._progress

@@ -27,7 +27,7 @@ def network_to_train(
 
     Args:
         config: Its sizes.
-        source: Its weights; None for fresh ones.
+        source: Its weights, which stay as they are; None for fresh ones.
         device: Where it computes.
         dtype: What products are computed in.
         kernels: Who computes: "auto" or a name.
@@ -40,5 +40,7 @@ def network_to_train(
     if source is None:
         network = JanusDNA(config, chosen)
     else:
-        network = build(dataclasses.replace(source, config=config), chosen)
+        # Copies: a training moves its weights in place, and others begin with the same ones.
+        copies = {name: tensor.clone() for name, tensor in source.tensors.items()}
+        network = build(dataclasses.replace(source, config=config, tensors=copies), chosen)
     return network.float().to(device)

@@ -18,7 +18,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,6 @@ __all__ = ["Progress", "RunDirectory", "Saved"]
 
 _OPTIMIZER, _PROGRESS = "optimizer.safetensors", "progress.json"
 _CONFIG = "config.json"
-_CONFIG_PARTS = ("settings", "genome", "model")
 _OWN = (METRICS_FILE, _CONFIG, "intervals.bed", "checkpoints", "model")
 
 Model = TypeVar("Model")
@@ -81,10 +80,12 @@ class RunDirectory:
 
     Args:
         path: Made when something is first written.
+        own: Names within it that are the run's, too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, own: Sequence[str] = ()) -> None:
         self.path = path
+        self._own = (*_OWN, *own)
         self.model = path / "model"
         self.metrics = path / METRICS_FILE
         self.intervals = path / "intervals.bed"
@@ -101,7 +102,7 @@ class RunDirectory:
 
     def clear(self) -> None:
         """Remove a run, and nothing else that lies beside it."""
-        for name in _OWN:
+        for name in self._own:
             place = self.path / name
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
         for events in self.path.glob("events.out.tfevents.*"):
@@ -120,8 +121,11 @@ class RunDirectory:
             _sync(aside)
             aside.replace(self.path / _CONFIG)
 
-    def read_config(self) -> dict[str, Any]:
+    def read_config(self, parts: Iterable[str]) -> dict[str, Any]:
         """What `write_config` wrote.
+
+        Args:
+            parts: What must be there, each an object.
 
         Raises:
             InputError: If it is gone or damaged.
@@ -132,7 +136,7 @@ class RunDirectory:
             found = read_json(path)
         except CheckpointError as error:
             raise InputError(f"{error}; {fix}") from None
-        for part in _CONFIG_PARTS:
+        for part in parts:
             if not isinstance(found.get(part), dict):
                 raise InputError(f"{path}: found no {part} in it; {fix}")
         return found

@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from janusdna import tokens
@@ -27,6 +28,7 @@ from janusdna.recipe import MASK_SHARE, Objective
 __all__ = [
     "SEES",
     "Example",
+    "autocast",
     "load_balancing_loss",
     "make_example",
     "router_loss",
@@ -124,3 +126,9 @@ def router_loss(prediction: Prediction, coefficient: float) -> Tensor:
     """The load-balancing losses of the two streams, times `coefficient`."""
     losses = [load_balancing_loss(routings) for routings in prediction.routings if routings]
     return coefficient * torch.stack(losses).sum() if losses else prediction.logits.new_zeros(())
+
+
+def autocast(network: nn.Module, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """What a network's products are computed in: its weights' own dtype, or another by autocast."""
+    weight = next(network.parameters())
+    return nullcontext() if dtype == weight.dtype else torch.autocast(weight.device.type, dtype)

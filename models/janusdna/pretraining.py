@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +17,10 @@ from torch import Tensor, nn
 from janusdna import tokens
 from janusdna.nn.model import JanusDNA
 from janusdna.nn.prediction import Prediction
-from janusdna.objectives import SEES, Example, router_loss, surprisal
+from janusdna.objectives import SEES, Example, autocast, router_loss, surprisal
 from janusdna.recipe import Objective
 
-__all__ = ["PretrainingLoss", "PretrainingReport", "autocast"]
+__all__ = ["PretrainingLoss", "PretrainingReport"]
 
 _TINY = 1e-30
 
@@ -126,12 +124,6 @@ class PretrainingLoss:
                 chosen = routing.choices.flatten()
                 counts[stream, layer].index_add_(0, chosen, counts.new_ones(1).expand(len(chosen)))
         return counts.flatten()
-
-
-def autocast(network: nn.Module, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """What a network's products are computed in: its weights' own dtype, or another by autocast."""
-    weight = next(network.parameters())
-    return nullcontext() if dtype == weight.dtype else torch.autocast(weight.device.type, dtype)
 
 
 def _seen(prediction: Prediction, labels: Tensor, counted: Tensor) -> Tensor:

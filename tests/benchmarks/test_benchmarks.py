@@ -14,12 +14,11 @@ SHARED_PARTS = {
     "gpu_checks",
     "made_up",
     "measure",
-    "ranking",
     "vcf_info",
 }
 NEEDS_A_GPU = {"gpu"}
 BY_HAND = {"faults", "two_processes"}
-NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "zero_shot"}
+NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "labels", "zero_shot"}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
 COMMON = ("--preset", "janusdna-32", "--json")
 

@@ -1,8 +1,6 @@
-"""Areas under curves against brute force, matched substitutions, and both scripts from end to end."""
+"""Matched substitutions, and both scripts from end to end."""
 
-import gzip
 import json
-import math
 from collections import Counter
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.labelled.info import LabelledAllele, read_alleles
 
 HEADER = "##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
 
@@ -33,68 +32,10 @@ def genome(tmp_path):
     return bases, tmp_path / "genome.fa", tmp_path / "seen.vcf"
 
 
-@pytest.mark.parametrize("levels", [2, 5, 1000])
-def test_areas_are_those_of_brute_force(module, levels):
-    ranking = module("ranking")
-    rng = np.random.default_rng(levels)
-    positive = rng.integers(0, levels, 40) + 0.3 * levels // 1
-    negative = rng.integers(0, levels, 70).astype(float)
-    pairs = [(a > b) + (a == b) / 2 for a in positive for b in negative]
-    assert ranking.auroc(positive, negative) == pytest.approx(np.mean(pairs))
-    precision, reached = 0.0, 0.0
-    for threshold in sorted({*positive, *negative}, reverse=True):
-        found, wrong = (positive >= threshold).sum(), (negative >= threshold).sum()
-        precision += (found / len(positive) - reached) * found / (found + wrong)
-        reached = found / len(positive)
-    assert ranking.average_precision(positive, negative) == pytest.approx(precision)
-
-
-def test_areas_of_what_is_apart_and_of_what_is_equal(module):
-    ranking = module("ranking")
-    low, high = np.arange(5.0), np.arange(10.0, 15.0)
-    assert ranking.auroc(high, low) == ranking.average_precision(high, low) == 1
-    assert ranking.auroc(low, high) == 0
-    assert ranking.auroc(np.ones(3), np.ones(9)) == 0.5
-    assert ranking.average_precision(np.ones(3), np.ones(9)) == 0.25
-
-
-def test_intervals_hold_the_true_value_and_follow_the_seed(module):
-    ranking = module("ranking")
-    truth = 0.5 * (1 + math.erf(0.5))  # of two normal distributions one standard deviation apart
-    within = 0
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        found = ranking.with_intervals(rng.normal(1, 1, 300), rng.normal(0, 1, 300), resamples=200, seed=0)
-        value, low, high = found["AUROC"]
-        within += low <= truth <= high
-        assert low < value < high
-        assert 0.03 < high - low < 0.12
-    assert within >= 16
-    scores = np.arange(30.0), np.arange(10.0, 50.0)
-    once, again, other = (
-        ranking.with_intervals(*scores, resamples=50, seed=seed)["AUPRC"] for seed in (1, 1, 2)
-    )
-    assert once == again != other
-
-
-def test_each_alt_is_given_its_own_info(module, tmp_path):
-    path = tmp_path / "some.vcf.gz"
-    two = "c\t5\t.\ta\tC,<DEL>\t.\t.\tAF=0.1,0.2;DB;N=3\n"
-    others = "\nc\t9\t.\tAT\tGC\t.\t.\t.\nc\t9\t.\tA\t.\t.\t.\tAF=1\n"
-    path.write_bytes(gzip.compress((HEADER + two + others).encode()))
-    found = list(module("vcf_info").read_alleles(path))
-    assert [(one.pos, one.ref, one.alt, one.info) for one in found] == [
-        (5, "A", "C", {"AF": "0.1", "DB": "1", "N": "3"}),
-        (5, "A", "<DEL>", {"AF": "0.2", "DB": "1", "N": "3"}),
-        (9, "AT", "GC", {}),
-    ]
-    assert [one.is_substitution for one in found] == [True, False, True]
-
-
 def test_partners_are_the_same_substitution_in_the_same_trinucleotide_elsewhere(module, genome):
     bases, fasta, vcf = genome
-    common_variants, vcf_info = module("common_variants"), module("vcf_info")
-    alleles = list(vcf_info.read_alleles(vcf))
+    common_variants = module("common_variants")
+    alleles = list(read_alleles(vcf))
     touched = {at for one in alleles for at in range(one.pos, one.pos + len(one.ref))}
     pairs = common_variants.matched(vcf, fasta, seed=4)
     partners = [partner.pos for _, partner in pairs]
@@ -141,14 +82,14 @@ def test_at_most_so_many_of_a_bin(module, run, genome, tmp_path):
         ("0-0.01", 7), ("0.01-0.1", 7), ("0.1-1", 7),
     ]  # fmt: skip
     assert "| allele frequency | pairs |" in printed
-    written = list(module("vcf_info").read_alleles(tmp_path / "pairs.vcf"))
+    written = list(read_alleles(tmp_path / "pairs.vcf"))
     assert [one.pos for one in written] == sorted(one.pos for one in written)
     assert Counter(one.info["SEEN"] for one in written) == {"0": 21, "1": 21}
 
 
 def test_the_llr_of_counts_is_that_of_its_probabilities(module, genome):
     bases, fasta, _ = genome
-    counts, vcf_info = module("counts"), module("vcf_info")
+    counts = module("counts")
     with Reference.open(fasta) as reference:
         (model,) = counts.fit(reference, [Window("c", 0, 4000)], {"left": 3})
         ref = bases[199:201]
@@ -160,7 +101,7 @@ def test_the_llr_of_counts_is_that_of_its_probabilities(module, genome):
             (200, alt[0], ref[0]),
             (1, "AC", "A"),
         ]
-        alleles = [vcf_info.LabelledAllele("chrc" if i else "c", *site, {}) for i, site in enumerate(sites)]
+        alleles = [LabelledAllele("chrc" if i else "c", *site, {}) for i, site in enumerate(sites)]
         both, first, second, mismatch, deletion = module("zero_shot").by_counts(alleles, reference, model)
         window = Window("c", 199, 201)
         codes = counts.read_codes(reference, window, 3, Window("c", 0, 4000))

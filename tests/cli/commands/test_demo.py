@@ -1,5 +1,6 @@
 """`janusdna demo`: the files it makes are what it says, and the commands it prints work."""
 
+import re
 import shlex
 
 import pandas as pd
@@ -34,10 +35,24 @@ def test_the_variants_are_on_the_genome_but_for_the_one_that_says_so(demo):
     assert mismatches == ["ref_mismatch"]
 
 
+def test_the_order_of_two_words_is_the_label(demo):
+    table = pd.read_csv(demo.labels, sep="\t")
+    assert len(table) == table.id.nunique() == table.sequence.nunique() == 2_400
+    assert 1_100 < (table.order == "AP1-ETS").sum() < 1_300
+    turned = 0
+    for sequence, order in zip(table.sequence, table.order, strict=True):
+        forward = "TGACTCA" in sequence and "GGAAGTG" in sequence
+        words = ("TGACTCA", "GGAAGTG") if forward else ("CACTTCC", "TGAGTCA")
+        first, second = words if (order == "AP1-ETS") else words[::-1]
+        assert re.search(f"{first}.*{second}", sequence), (sequence, order)
+        turned += not forward
+    assert 1_100 < turned < 1_300
+
+
 def test_two_demos_are_the_same(demo, tmp_path):
     again = make_demo(tmp_path / "again", overwrite=False)
-    for one, two in ((demo.genome, again.genome), (demo.regions, again.regions)):
-        assert one.read_bytes() == two.read_bytes()
+    for name in ("genome", "regions", "labels"):
+        assert getattr(demo, name).read_bytes() == getattr(again, name).read_bytes()
     records = [path.read_text().partition("#CHROM")[2] for path in (demo.variants, again.variants)]
     assert records[0] == records[1]
 

@@ -5,13 +5,15 @@ Legend: u distinct scores.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Ranked", "auroc", "average_precision", "with_intervals"]
+
 Floats = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]
 
 _LEVEL = 0.95
 

@@ -1,0 +1,1 @@
+"""A pretrained network learns labels, and tells them of other sequences."""

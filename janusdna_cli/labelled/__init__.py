@@ -1,0 +1,1 @@
+"""Sequences with labels, from whichever format they come in."""
