@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from janusdna.labels import Head, Pool
+from janusdna.labels import Head
 from janusdna_cli.commands import label_options, options
 from janusdna_cli.finetuning.settings import Baselines
 from janusdna_cli.runtime.progress import configure_logging
@@ -62,19 +62,6 @@ Train = Annotated[
     typer.Option("--train", metavar="all|head|last:N", rich_help_panel=_PROTOCOL, help="Of the network."),
 ]
 HeadKind = Annotated[Head, typer.Option("--head", rich_help_panel=_PROTOCOL, help="What tells the labels.")]
-PoolKind = Annotated[
-    Pool, typer.Option("--pool", rich_help_panel=_PROTOCOL, help="How a sequence becomes one vector.")
-]
-PadTo = Annotated[
-    int | None,
-    typer.Option(
-        "--pad-to",
-        metavar="N",
-        parser=options.parse_window,
-        rich_help_panel=_PROTOCOL,
-        help="Pad on the left and cut, as the paper does.",
-    ),
-]
 BaselineChoice = Annotated[
     Baselines,
     typer.Option(
@@ -113,8 +100,8 @@ _OF_SUITE: dict[str, Any] = {
     "max_train": MaxTrain,
     "train": Train,
     "head": HeadKind,
-    "pool": PoolKind,
-    "pad_to": PadTo,
+    "pool": label_options.Pool,
+    "pad_to": label_options.PadTo,
     "from_scratch": FromScratch,
     "workers": Side,
     "device": options.Device,

@@ -38,11 +38,11 @@ class _Training(NamedTuple):
 
     @property
     def told(self) -> str:
+        """For a person."""
         best = self.best
+        whole = "" if self.steps is None else f" of {self.steps:,}"
         measured = "" if best is None else f", best at step {best[STEP]:,} ({_measured(best)})"
-        return (
-            f"{self.name}: step {self.step:,}{'' if self.steps is None else f' of {self.steps:,}'}{measured}"
-        )
+        return f"{self.name}: step {self.step:,}{whole}{measured}"
 
 
 def origin_of_label_run(folder: Path) -> Origin:

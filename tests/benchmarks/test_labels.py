@@ -9,17 +9,18 @@ import pytest
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
-@pytest.fixture(autouse=True)
-def few(monkeypatch, tmp_path):
-    """Sequences as in the files, made up."""
+@pytest.fixture
+def few(tmp_path):
+    """A folder of sequences as in the files, made up."""
     folder = tmp_path / "data" / "labelled"
     folder.mkdir(parents=True)
     lines = [f"{'EIN'[i % 3]},   name-{i // 4},     {'ACGT'[i % 3] * 5}{'ACGTTGCA' * 4}" for i in range(24)]
     (folder / "uci_splice.data").write_text("\n".join(lines) + "\n")
+    return tmp_path / "data"
 
 
-def test_a_task_is_run_and_told(run, tmp_path):
-    files = ("--data", tmp_path / "data", "--runs", tmp_path / "runs", "--json", tmp_path / "out.json")
+def test_a_task_is_run_and_told(run, few, tmp_path):
+    files = ("--data", few, "--runs", tmp_path / "runs", "--json", tmp_path / "out.json")
     options = ("--options", "--folds", 2, "--epochs", 1, "--batch", 8, "--threads", 1)
     printed = run("labels", *files, "--only", "UCI splice", *options)
     [row] = json.loads((tmp_path / "out.json").read_text())["rows"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .test_finetuning import MOTIF, reverse_complement
+from .conftest import MOTIF, reverse_complement
 
 pytestmark = pytest.mark.long
 
