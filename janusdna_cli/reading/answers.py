@@ -16,7 +16,7 @@ import numpy.typing as npt
 from janusdna import tokens
 from janusdna_cli.reading.requests import Haplotype, Request
 
-__all__ = ["HaplotypeAnswer", "WindowAnswer", "own_logp"]
+__all__ = ["HaplotypeAnswer", "WindowAnswer"]
 
 Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
@@ -27,18 +27,20 @@ class HaplotypeAnswer:
     """What a few neighbouring positions of a haplotype come to.
 
     Attributes:
-        logp: Natural log p of the haplotype's own bases by each strand, (S, m) float32; NaN at what is
-            not A, C, G or T.
+        ids: Token ids there, (m,).
+        logp: Natural log p over A, C, G, T by each strand, (S, m, 4) float32; (S, m, 0) where a layer of the
+            streams was read.
         hidden: Mean over the positions, averaged over the strands, (d,) float64.
     """
 
+    ids: npt.NDArray[np.uint8]
     logp: Floats
     hidden: npt.NDArray[np.float64]
 
     @property
     def pll(self) -> float:
         """Pseudo-log-likelihood of the positions read; those that are not A, C, G, T do not count."""
-        return float(np.nansum(self.logp, axis=1, dtype=np.float64).mean())
+        return float(np.nansum(_own_logp(self.logp, self.ids), axis=1, dtype=np.float64).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +95,8 @@ class WindowAnswer:
             KeyError: If a position was not asked for.
         """
         rows = self.rows(positions)
-        logp = own_logp(self.logp[:, rows], self.request.ids[positions])
-        return HaplotypeAnswer(logp, self.hidden[rows].mean(0, dtype=np.float64))
+        hidden = self.hidden[rows].mean(0, dtype=np.float64)
+        return HaplotypeAnswer(self.request.ids[positions], self.logp[:, rows], hidden)
 
     def rows(self, positions: Positions) -> Positions:
         """Which of the targets `positions` are.
@@ -110,7 +112,7 @@ class WindowAnswer:
         return rows
 
 
-def own_logp(logp: Floats, ids: npt.NDArray[np.uint8]) -> Floats:
+def _own_logp(logp: Floats, ids: npt.NDArray[np.uint8]) -> Floats:
     """Of (..., m, 4) what the m bases themselves have, (..., m); NaN at what is not A, C, G or T."""
     known = tokens.is_base(ids)
     bases = np.where(known, ids.astype(np.int64) - tokens.A, 0)

@@ -12,7 +12,7 @@ import torch
 
 from janusdna import tokens
 from janusdna.reader import Edit
-from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer, own_logp
+from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer
 from janusdna_cli.reading.requests import Haplotype, Request
 
 __all__ = ["Positions", "StrandOfRequest", "averaged"]
@@ -73,8 +73,9 @@ class StrandOfRequest:
         )
 
     def _of_haplotype(self, haplotype: Haplotype, found: Positions) -> HaplotypeAnswer:
-        own = own_logp(self._turned(found.logp), haplotype.read_ids(self.request.ids))
-        return HaplotypeAnswer(own[None], found.hidden.mean(axis=0, dtype=np.float64))
+        ids = haplotype.read_ids(self.request.ids)
+        hidden = found.hidden.mean(axis=0, dtype=np.float64)
+        return HaplotypeAnswer(ids, self._turned(found.logp)[None], hidden)
 
     def _turned(self, logp: Floats) -> Floats:
         """Log p of A, C, G, T, (n, 4); the other strand's turned round is that of T, G, C, A."""
@@ -92,6 +93,8 @@ def averaged(strands: Sequence[WindowAnswer]) -> WindowAnswer:
     for haplotype in request.haplotypes:
         found = [strand.haplotypes[haplotype] for strand in strands]
         haplotypes[haplotype] = HaplotypeAnswer(
-            np.concatenate([each.logp for each in found]), np.mean([each.hidden for each in found], axis=0)
+            found[0].ids,
+            np.concatenate([each.logp for each in found]),
+            np.mean([each.hidden for each in found], axis=0),
         )
     return WindowAnswer(request, np.concatenate([strand.logp for strand in strands]), hidden, haplotypes)

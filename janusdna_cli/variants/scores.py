@@ -32,6 +32,9 @@ __all__ = [
 
 Positions = npt.NDArray[np.int64]
 
+# Of a probability in odds, which would else be without bound.
+_LEAST = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class PlacedAllele:
@@ -69,6 +72,12 @@ class PlacedAllele:
         """From `span` before the allele to `span` after it, cut at the window."""
         end = self.at + len(self.allele.ref) + self.span
         return np.arange(max(0, self.at - self.span), min(self.length, end))
+
+    def flanks(self, changed: int) -> Positions:
+        """Which of the positions around are in both haplotypes, where so many bases are changed."""
+        before = min(self.at, self.span)
+        after = max(0, min(self.span, self.length - self.at - len(self.allele.ref)))
+        return np.concatenate([np.arange(before), before + changed + np.arange(after)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +191,22 @@ def _delta_pll(read: ReadAllele) -> tuple[float]:
     return (after.pll - before.pll,)
 
 
+def _influence(read: ReadAllele) -> tuple[float | None]:
+    allele, (before, after) = read.placed.allele, read.before_and_after
+    if read.haplotype is None:
+        return (0.0,)
+    moved = _odds(after.logp[:, read.placed.flanks(len(allele.alt))])
+    moved -= _odds(before.logp[:, read.placed.flanks(len(allele.ref))])
+    return (float(np.abs(moved).max(axis=-1).mean()) if moved.size else None,)
+
+
+def _odds(logp: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Binary logarithms of odds."""
+    p = np.clip(np.exp(logp, dtype=np.float64), _LEAST, 1 - _LEAST)
+    odds: npt.NDArray[np.float64] = np.log2(p) - np.log2(1 - p)
+    return odds
+
+
 def _distances(read: ReadAllele) -> tuple[float, float]:
     a, b = (each.hidden for each in read.before_and_after)
     return float(np.linalg.norm(a - b)), 1 - float(a @ b / np.sqrt((a @ a) * (b @ b)))
@@ -227,6 +252,17 @@ _ASKED_FOR = (
         positions=_around,
         reads_alternative=True,
         compute=_distances,
+    ),
+    Score(
+        name="influence",
+        columns=(
+            Column("influence", "mean change of what is predicted around the allele, bits", "JANUS_INFL"),
+        ),
+        is_signed=False,
+        is_defined=_any,
+        positions=_around,
+        reads_alternative=True,
+        compute=_influence,
     ),
 )
 # What every allele's row has, whatever was asked for.

@@ -10,8 +10,8 @@ from janusdna_cli.genome.alleles import Status
 from janusdna_cli.variants import agreement
 
 EXACT = {"rtol": 2e-4, "atol": 2e-5}
-SCORES = ["llr", "delta_pll", "emb_l2", "emb_cosine", "ref_logp", "alt_logp", "entropy"]
-EVERYTHING = ("--scores", "llr,delta_pll,embedding")
+SCORES = ["llr", "delta_pll", "emb_l2", "emb_cosine", "influence", "ref_logp", "alt_logp", "entropy"]
+EVERYTHING = ("--scores", "llr,delta_pll,embedding,influence")
 LETTERS = "ACGT"
 
 
@@ -58,10 +58,26 @@ def expected(oracle, contig, pos, ref, alt, *, window, span, strands=(0, 1), con
     def mean_hidden(sequence, positions):
         return oracle.hidden(sequence)[strands].mean(axis=0)[list(positions)].mean(axis=0)
 
+    def influence():
+        """Base by base, over what stands within span on either side of what changes."""
+        sizes = []
+        for by in range(1, span + 1):
+            for one, two in ((at - by, at - by), (at + len(r) + by - 1, at + len(a) + by - 1)):
+                if not (0 <= one < len(before) and 0 <= two < len(after)):
+                    continue
+                for strand in range(len(strands)):
+                    p, q = (
+                        np.clip(np.exp(logp[strand, t]), 1e-6, 1 - 1e-6)
+                        for logp, t in ((logp_before, one), (logp_after, two))
+                    )
+                    sizes.append(max(abs(np.log2(q / (1 - q)) - np.log2(p / (1 - p)))))
+        return np.mean(sizes)
+
     x, y = mean_hidden(before, near(len(r), len(before))), mean_hidden(after, near(len(a), len(after)))
     found = {
         "delta_pll": pll(after, logp_after, near(len(a), len(after)))
         - pll(before, logp_before, near(len(r), len(before))),
+        "influence": influence(),
         "emb_l2": np.sqrt(((x - y) ** 2).sum()),
         "emb_cosine": 1 - x @ y / np.sqrt((x @ x) * (y @ y)),
         "window_start": lo,
@@ -239,7 +255,7 @@ def test_an_alt_that_is_ref_changes_nothing(work, bases):
     contig = bases(120, seed=14)
     table = work.score(work.vcf(f"c 60 . {contig[59]} {contig[59]}"), "-f", work.fasta(c=contig), *EVERYTHING)
     assert table["status"].tolist() == ["ok"]
-    assert table[["llr", "delta_pll", "emb_l2"]].to_numpy().tolist() == [[0.0, 0.0, 0.0]]
+    assert table[["llr", "delta_pll", "emb_l2", "influence"]].to_numpy().tolist() == [[0.0] * 4]
     # No base differs, so none was read: 0 would be log p of a certainty.
     assert table[["ref_logp", "alt_logp"]].isna().all(axis=None)
 
@@ -302,7 +318,7 @@ def test_chosen_scores(work, crowd):
     result = work.run("score-variants", "variants.vcf", "-f", fasta, "--scores", "llr,magic", "-o", "x.tsv")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "'magic'" in result.stderr
-    assert "llr, delta_pll, embedding" in result.stderr
+    assert "llr, delta_pll, embedding, influence" in result.stderr
 
 
 STATUSES = [
