@@ -76,7 +76,7 @@ def test_an_input_that_was_changed_is_an_error(source, lines, problem):
 
 
 def test_every_score_that_can_be_asked_for_has_a_field_of_its_own():
-    fields = fields_of(annotation_schema(("llr", "delta_pll", "embedding")))
+    fields = fields_of(annotation_schema(("llr", "delta_pll", "embedding", "influence")))
     names = {column: field.name for column, field in fields.items()}
     assert names == {
         "status": "JANUS_STATUS",
@@ -84,6 +84,7 @@ def test_every_score_that_can_be_asked_for_has_a_field_of_its_own():
         "delta_pll": "JANUS_DPLL",
         "emb_l2": "JANUS_L2",
         "emb_cosine": "JANUS_COS",
+        "influence": "JANUS_INFL",
     }
     assert names.items() >= {column.name: column.info for column in COLUMNS if column.info}.items()
     assert {field.kind for field in fields.values()} == {"Float", "String"}
