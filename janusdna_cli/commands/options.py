@@ -28,6 +28,8 @@ __all__ = [
     "Overwrite",
     "Quiet",
     "Rc",
+    "RegionNames",
+    "RegionsFile",
     "Resume",
     "ShardOption",
     "Threads",
@@ -157,6 +159,21 @@ Window = Annotated[
 ]
 
 Rc = Annotated[bool, typer.Option("--rc/--no-rc", help="Average over both strands.")]
+
+RegionNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        "-r",
+        metavar="CONTIG:FIRST-LAST",
+        help="A stretch by its first and last base, 1-based, or a whole contig; may be repeated.",
+    ),
+]
+
+RegionsFile = Annotated[
+    str | None,
+    typer.Option("--regions", metavar="BED", help="Regions of a BED file; - is stdin."),
+]
 
 Output = Annotated[
     str | None,

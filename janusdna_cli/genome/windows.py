@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CONTEXTS", "Context", "Window", "centered_window", "covering_windows", "tiled_window"]
+__all__ = ["CONTEXTS", "Context", "Window", "centered_window", "covering_windows", "tiled_window", "tiles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,35 @@ def tiled_window(contig: str, position: int, size: int, contig_length: int) -> W
     """
     step = size // 2
     return _window_at(contig, (position - size // 4) // step * step, size, contig_length)
+
+
+def tiles(
+    contig: str, start: int, end: int, size: int, contig_length: int
+) -> Iterator[tuple[Window, int, int]]:
+    """The windows of the fixed grid that read a region, each with the part whose bases are read in it.
+
+    Which window reads a base depends on the contig alone: it is its `tiled_window`.
+
+    Args:
+        contig: The contig's name.
+        start: First base of the region, 0-based.
+        end: After the region's last base.
+        size: Bases of a window, at least 2.
+        contig_length: Bases.
+
+    Yields:
+        A window and the part [sub_start, sub_end) of the region to read in it; the parts follow one another.
+    """
+    step, margin = size // 2, size // 4
+    while start < end:
+        window = tiled_window(contig, start, size, contig_length)
+        stop = start
+        # At a contig's ends several places of the grid are one window.
+        while stop < end and tiled_window(contig, stop, size, contig_length) == window:
+            stop = ((stop - margin) // step + 1) * step + margin
+        stop = min(stop, end)
+        yield window, start, stop
+        start = stop
 
 
 def covering_windows(

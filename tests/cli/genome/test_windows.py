@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from janusdna_cli.genome.windows import Window, centered_window, covering_windows, tiled_window
+from janusdna_cli.genome.windows import Window, centered_window, covering_windows, tiled_window, tiles
 
 
 @pytest.mark.parametrize(
@@ -165,3 +165,16 @@ def test_neighbours_share_a_tile(size: int) -> None:
     assert len(set(windows)) == 1 + -(-(1000 - size) // (size // 2))
     turns = [position for position, (a, b) in enumerate(pairwise(windows), 1) if a != b]
     assert all((turn - size // 4) % (size // 2) == 0 for turn in turns)
+
+
+@given(st.integers(1, 200), st.integers(2, 40), st.data())
+def test_tiles_read_each_base_in_its_window_of_the_grid(length: int, size: int, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, length))
+    end = data.draw(st.integers(start, length))
+    found = list(tiles("chr1", start, end, size, length))
+    read = [(position, window) for window, first, stop in found for position in range(first, stop)]
+    assert read == [
+        (position, tiled_window("chr1", position, size, length)) for position in range(start, end)
+    ]
+    windows = [window for window, _, _ in found]
+    assert len(set(windows)) == len(windows)
