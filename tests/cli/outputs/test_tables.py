@@ -23,7 +23,7 @@ from janusdna_cli.outputs.tables import open_table
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.variants.table import VARIANT_SCHEMA
 
-SCORES = ["llr", "delta_pll", "emb_l2", "emb_cosine", "ref_logp", "alt_logp", "entropy", "n_frac"]
+SCORES = [field.name for field in VARIANT_SCHEMA if field.type == pa.float32()]
 SMALL = pa.schema([("a", pa.int64()), ("b", pa.string())])
 
 
