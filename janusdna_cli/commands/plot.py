@@ -1,10 +1,11 @@
 """`janusdna plot`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from janusdna_cli.commands import options
+from janusdna_cli.outputs.picture_formats import PictureFormat
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["plot"]
@@ -26,7 +27,7 @@ def plot(
         ),
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
-        Literal["png", "svg"] | None,
+        PictureFormat | None,
         typer.Option("--format", show_default="by suffix", help="Draw this format, whatever the suffix."),
     ] = None,
     quiet: options.Quiet = False,

@@ -15,8 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from janusdna.labels import LabelTask
 from janusdna_cli.finetuning.data import LabelledData
 from janusdna_cli.finetuning.results import Told
-from janusdna_cli.outputs.destinations import reported, written_aside
-from janusdna_cli.outputs.pictures import COLOURS, GREY, save_picture, styled
+from janusdna_cli.outputs.pictures import COLOURS, GREY, styled, write_picture
 from janusdna_cli.training.metrics import METRICS_FILE, STEP, readable_lines
 
 __all__ = ["PICTURES", "draw_pictures"]
@@ -73,8 +72,7 @@ def draw_pictures(folder: Path, data: LabelledData, task: LabelTask, found: Sequ
             figure = draw()
         if figure is not None:
             path = str(folder / name)
-            with written_aside(path, overwrite=True) as aside, reported(path), aside.open("wb") as file:
-                save_picture(figure, file, "png")
+            write_picture(figure, path)
             drawn[name] = caption
     return drawn
 

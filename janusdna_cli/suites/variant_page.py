@@ -7,8 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from janusdna_cli.outputs.destinations import reported, written_aside
-from janusdna_cli.outputs.pictures import COLOURS, GREY, save_picture, styled
+from janusdna_cli.outputs.pictures import COLOURS, GREY, styled, write_picture
 
 __all__ = ["as_markdown", "draw"]
 
@@ -43,8 +42,7 @@ def draw(record: Mapping[str, Any], path: str) -> None:
     """
     with styled():
         figure = _figure(record["found"])
-    with written_aside(path, overwrite=True) as aside, reported(path), aside.open("wb") as file:
-        save_picture(figure, file, "png")
+    write_picture(figure, path)
 
 
 def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure:

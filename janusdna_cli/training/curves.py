@@ -1,31 +1,28 @@
 """Pretraining runs in, pictures of their curves out.
 
-run folders -> metrics, descriptions -> a page for each format -> PNG, SVG
+run folders -> metrics, descriptions -> a page for each format -> PNG, SVG, PDF
 """
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from janusdna_cli.errors import InputError
-from janusdna_cli.outputs.destinations import check_destination, written_aside
-from janusdna_cli.outputs.pictures import save_picture
+from janusdna_cli.outputs.destinations import check_destination
+from janusdna_cli.outputs.picture_formats import PictureFormat, picture_format
+from janusdna_cli.outputs.pictures import write_picture
 from janusdna_cli.training.curves_page import MOST_RUNS, Run, draw_runs
 from janusdna_cli.training.metrics import read_metrics
 
-__all__ = ["PictureFormat", "PlotSettings", "plot_runs"]
+__all__ = ["PlotSettings", "plot_runs"]
 
-PictureFormat = Literal["png", "svg"]
-
+# What is drawn where nobody asks for anything.
 _FORMATS: tuple[PictureFormat, ...] = ("png", "svg")
-_STDOUT = "-"
 logger = logging.getLogger(__name__)
 
 
@@ -37,7 +34,7 @@ class PlotSettings:
         runs: Folders that `pretrain` wrote; several are overlaid.
         output: Where to, "-" for standard output; None for `curves.png` and `curves.svg` in the folder of a
             single run.
-        format: "png" or "svg"; None tells it from the output's suffix.
+        format: "png", "svg" or "pdf"; None tells it from the output's suffix.
     """
 
     runs: tuple[str, ...]
@@ -62,7 +59,8 @@ def plot_runs(settings: PlotSettings) -> list[str]:
         for name, folder in zip(_names(settings.runs), settings.runs, strict=True)
     ]
     for destination, form in destinations.items():
-        _write(_picture(runs, form), destination)
+        # A page for each: saving one moves what is on it, and the bytes of the next format would differ.
+        write_picture(draw_runs(runs), destination, form)
     counted = ", ".join(f"{len(run.metrics.training):,}" for run in runs)
     logger.info("%s steps drawn -> %s", counted, ", ".join(destinations))
     return list(destinations)
@@ -80,32 +78,7 @@ def _destinations(settings: PlotSettings) -> dict[str, PictureFormat]:
             )
         formats = _FORMATS if settings.format is None else (settings.format,)
         return {str(Path(settings.runs[0]) / f"curves.{form}"): form for form in formats}
-    return {settings.output: settings.format or _format_of(settings.output)}
-
-
-def _format_of(destination: str) -> PictureFormat:
-    if destination == _STDOUT:
-        return "png"
-    suffix = Path(destination).suffix
-    for form in _FORMATS:
-        if suffix.lower() == f".{form}":
-            return form
-    raise InputError(
-        f"{destination}: the suffix {suffix or '(none)'} names no picture format; use .png or .svg, or pass "
-        "--format png|svg"
-    )
-
-
-def _write(picture: bytes, destination: str) -> None:
-    if destination == _STDOUT:
-        sys.stdout.buffer.write(picture)
-        return
-    try:
-        with written_aside(destination, overwrite=True) as path:
-            path.write_bytes(picture)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"{destination}: cannot be written: {reason}") from error
+    return {settings.output: picture_format(settings.output, settings.format)}
 
 
 def _names(folders: Sequence[str]) -> list[str]:
@@ -144,10 +117,3 @@ def _details(folder: Path) -> str:
 
 def _grouped(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _picture(runs: Sequence[Run], form: PictureFormat) -> bytes:
-    # A page for each: saving one moves what is on it, and the bytes of the next format would differ.
-    buffer = io.BytesIO()
-    save_picture(draw_runs(runs), buffer, form)
-    return buffer.getvalue()

@@ -19,7 +19,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from janusdna_cli.outputs.pictures import COLOURS, GREY, styled
+from janusdna_cli.outputs.pictures import COLOURS, GREY, printable, styled
 from janusdna_cli.training.metrics import Metrics, Series
 
 __all__ = ["MOST_RUNS", "Run", "draw_runs", "smoothed", "thinned"]
@@ -127,13 +127,13 @@ class _Header:
 
     def draw(self, runs: Sequence[Run]) -> None:
         if len(runs) == 1:
-            self._text(_printable(runs[0].name, _LONGEST_NAME), 0.012, weight="bold", size=15)
-            self._text(_printable(_summary(runs[0]), _LONGEST_LINE), 0.012, color=GREY)
+            self._text(printable(runs[0].name, _LONGEST_NAME), 0.012, weight="bold", size=15)
+            self._text(printable(_summary(runs[0]), _LONGEST_LINE), 0.012, color=GREY)
         else:
             for i, run in enumerate(runs):
                 self._line(0.012, 0.035, color=_colour(i), linestyle=_dash(i), linewidth=2.5)
-                name = _printable(run.name, _LONGEST_NAME)
-                self._text(_printable(f"{name}: {_summary(run)}", _LONGEST_LINE), 0.042)
+                name = printable(run.name, _LONGEST_NAME)
+                self._text(printable(f"{name}: {_summary(run)}", _LONGEST_LINE), 0.042)
         self._key(runs)
 
     def _key(self, runs: Sequence[Run]) -> None:
@@ -186,12 +186,6 @@ def _summary(run: Run) -> str:
     tokens = training.values["tokens"][-1]
     read = f" ({_scaled(tokens, digits=3)} tokens)" if np.isfinite(tokens) else ""
     return "; ".join([*filter(None, [run.details]), f"step {training.steps[-1]:,}{read}"])
-
-
-def _printable(text: str, longest: int) -> str:
-    """A text that any font and any XML can take, of bounded length."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 def _colour(i: int) -> str:
@@ -395,8 +389,8 @@ def _draw_usages(figure: Figure, grid: GridSpec, runs: Sequence[Run], *, named: 
         for column, (stream, table) in enumerate(list(usage.shares.items())[:2]):
             axes = figure.add_subplot(grid[2 + row, 1 + column])
             mesh = _draw_map(axes, table, highest)
-            named_run = f"{_printable(run.name, 18)}: " if named else "Experts, "
-            axes.set_title(f"{named_run}{_printable(stream, 18)}", parse_math=False)
+            named_run = f"{printable(run.name, 18)}: " if named else "Experts, "
+            axes.set_title(f"{named_run}{printable(stream, 18)}", parse_math=False)
             axes.set_title(f"step {usage.step:,}", loc="right", **_NOTE)
     bar = figure.colorbar(mesh, cax=figure.add_subplot(grid[-1, 1:]), orientation="horizontal")
     _mark_shares(bar, highest, even)

@@ -1,6 +1,7 @@
 """A tiny model with clear preferences, the files around it, and plain readings to compare with."""
 
 import io
+import itertools
 import random
 import sys
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer.testing
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from typer.testing import CliRunner
 
 import janusdna
@@ -184,3 +188,45 @@ def bases():
 @pytest.fixture
 def revcomp():
     return reverse_complement
+
+
+@pytest.fixture
+def saved_figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are written, as they come."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def noted(self: Figure, *arguments, **options) -> None:
+        figures.append(self)
+        save(self, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", noted)
+    return figures
+
+
+@pytest.fixture
+def assert_legible(monkeypatch: pytest.MonkeyPatch):
+    """Whether all of a figure's text lies within it, is of a size that print takes, and covers no other."""
+    boxes: dict[Text, Bbox] = {}
+    draw = Text.draw
+
+    def noted(self: Text, renderer) -> None:
+        if self.get_visible() and self.get_text().strip():
+            boxes[self] = self.get_window_extent(renderer)
+        draw(self, renderer)
+
+    monkeypatch.setattr(Text, "draw", noted)
+
+    def check(figure: Figure, *, least: float = 6.0) -> None:
+        boxes.clear()
+        figure.draw_without_rendering()
+        for text, box in boxes.items():
+            inside = min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+            assert inside, f"{text} is cut off"
+            assert text.get_size() >= least, f"{text} is too small"
+        for (one, a), (other, b) in itertools.combinations(boxes.items(), 2):
+            across = min(a.x1, b.x1) - max(a.x0, b.x0)
+            down = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert across < 1 or down < 1, f"{one} covers {other}"
+
+    return check

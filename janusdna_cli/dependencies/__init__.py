@@ -1,0 +1,1 @@
+"""Which bases a model predicts from which others."""

@@ -1,0 +1,1 @@
+"""Every substitution of a region, scored."""
