@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from janusdna_cli.dependencies.dependency_map import DependencyMap
+    from janusdna_cli.dependencies.mapping import map_dependencies
+    from janusdna_cli.dependencies.settings import DependenciesSettings
     from janusdna_cli.finetuning.finetuning import FinetuneSettings, FinetuneSummary, finetune
     from janusdna_cli.finetuning.predicting import predict
     from janusdna_cli.finetuning.predicting_settings import PredictSettings
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BenchmarkSettings",
+    "DependenciesSettings",
+    "DependencyMap",
     "EmbedSettings",
     "FinetuneSettings",
     "FinetuneSummary",
@@ -38,6 +43,7 @@ __all__ = [
     "benchmark_variants",
     "embed_regions",
     "finetune",
+    "map_dependencies",
     "predict",
     "pretrain",
     "probe",
@@ -46,6 +52,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DependenciesSettings": "dependencies.settings",
+    "DependencyMap": "dependencies.dependency_map",
+    "map_dependencies": "dependencies.mapping",
     "EmbedSettings": "regions.embedding",
     "embed_regions": "regions.embedding",
     "PretrainSettings": "training.settings",

@@ -25,6 +25,7 @@ from janusdna.errors import JanusDNAError
 from janusdna_cli.commands import (
     benchmark,
     demo,
+    dependencies,
     doctor,
     embed,
     finetune,
@@ -167,6 +168,7 @@ def new_app() -> typer.Typer:
 app = new_app()
 app.command("embed")(embed.embed)
 app.command("score-variants")(score_variants.score_variants)
+app.command("dependencies")(dependencies.dependencies)
 app.command("merge")(merge.merge)
 app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)

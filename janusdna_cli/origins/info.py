@@ -24,11 +24,11 @@ _CHECKPOINTS = (b"PK\x03\x04", b"\x80")
 _RECORDS = (MAGIC, b"##fileformat=VCF", BYTE_ORDER_MARK + b"##fileformat=VCF")
 _HEAD = 16
 _LINE = 4096
-# How the tables of variants and of regions begin, those of a part of the work as well.
+# How the tables of variants, of regions and of dependencies begin, those of a part of the work as well.
 _TSV = tuple(
     part + columns
     for part in (b"", b"row\t")
-    for columns in (b"chrom\tpos\tid\tref\talt\t", b"chrom\tstart\tend\tname\t")
+    for columns in (b"chrom\tpos\tid\tref\talt\t", b"chrom\tstart\tend\tname\t", b"chrom\ti\tj\tref\t")
 )
 
 

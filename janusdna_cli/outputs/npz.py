@@ -15,7 +15,7 @@ from janusdna_cli.outputs.destinations import Stream
 from janusdna_cli.outputs.gathered import EMBEDDING, Gathered
 from janusdna_cli.outputs.parquet import METADATA_KEY, as_json
 
-__all__ = ["NpzSink"]
+__all__ = ["NpzSink", "write_npz"]
 
 
 class NpzSink:
@@ -34,16 +34,26 @@ class NpzSink:
         gathered = self._gathered
         with zipfile.ZipFile(self._stream, "w") as archive:  # type: ignore[call-overload]
             _add(archive, EMBEDDING, gathered.embeddings(), gathered.shape, gathered.dtype)
-            for name in gathered.columns:
-                array = _as_array(gathered, name)
-                _add(archive, name, [array], array.shape, array.dtype)
-            origin = np.array(as_json(metadata).decode())
-            _add(archive, METADATA_KEY, [origin], origin.shape, origin.dtype)
+            columns = {name: _as_array(gathered, name) for name in gathered.columns}
+            _add_arrays(archive, columns, metadata)
         self._stream.close()
 
     def abandon(self) -> None:
         """Lets go of it incomplete."""
         self._stream.close()
+
+
+def write_npz(stream: Stream, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, object]) -> None:
+    """Write arrays, and where they come from; the stream stays open."""
+    with zipfile.ZipFile(stream, "w") as archive:  # type: ignore[call-overload]
+        _add_arrays(archive, arrays, metadata)
+
+
+def _add_arrays(
+    archive: zipfile.ZipFile, arrays: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, object]
+) -> None:
+    for name, array in (*arrays.items(), (METADATA_KEY, np.array(as_json(metadata).decode()))):
+        _add(archive, name, [array], array.shape, array.dtype)
 
 
 def _as_array(gathered: Gathered, name: str) -> npt.NDArray[Any]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from janusdna import tokens
 from janusdna_cli.genome.alleles import Allele
 from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer
+from janusdna_cli.reading.odds import change_of_odds
 
 __all__ = [
     "COLUMNS",
@@ -31,9 +32,6 @@ __all__ = [
 ]
 
 Positions = npt.NDArray[np.int64]
-
-# Of a probability in odds, which would else be without bound.
-_LEAST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,16 +193,11 @@ def _influence(read: ReadAllele) -> tuple[float | None]:
     allele, (before, after) = read.placed.allele, read.before_and_after
     if read.haplotype is None:
         return (0.0,)
-    moved = _odds(after.logp[:, read.placed.flanks(len(allele.alt))])
-    moved -= _odds(before.logp[:, read.placed.flanks(len(allele.ref))])
-    return (float(np.abs(moved).max(axis=-1).mean()) if moved.size else None,)
-
-
-def _odds(logp: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Binary logarithms of odds."""
-    p = np.clip(np.exp(logp, dtype=np.float64), _LEAST, 1 - _LEAST)
-    odds: npt.NDArray[np.float64] = np.log2(p) - np.log2(1 - p)
-    return odds
+    moved = change_of_odds(
+        before.logp[:, read.placed.flanks(len(allele.ref))],
+        after.logp[:, read.placed.flanks(len(allele.alt))],
+    )
+    return (float(moved.mean()) if moved.size else None,)
 
 
 def _distances(read: ReadAllele) -> tuple[float, float]:

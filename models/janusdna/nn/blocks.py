@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -77,11 +78,8 @@ def blocks_of(
 
 
 def _edits_within(waiting: Sequence[tuple[int, Edit]], low: int, widest: int) -> list[tuple[int, Edit]]:
-    """The next edits that fit into a block from `low` on; one that begins there fits always."""
-    chosen: list[tuple[int, Edit]] = []
-    for numbered in waiting[:_MOST_EDITS]:
-        first_of_all = not chosen and numbered[1].first == low
-        if numbered[1].last - low > widest and not first_of_all:
-            break
-        chosen.append(numbered)
-    return chosen
+    """The next edits that fit into a block from `low` on; one that begins there makes it as wide as it is."""
+    high = low + widest
+    if waiting and waiting[0][1].first == low:
+        high = max(high, waiting[0][1].last)
+    return list(takewhile(lambda numbered: numbered[1].last <= high, waiting[:_MOST_EDITS]))
