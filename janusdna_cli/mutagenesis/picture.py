@@ -30,6 +30,7 @@ from janusdna_cli.outputs.pictures import (
     styled,
     write_picture,
 )
+from janusdna_cli.variants.scores import SCORES, UNITS
 
 __all__ = ["LONGEST_MAP", "check_length", "draw_map"]
 
@@ -45,8 +46,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 11.0, 8.5, 16.0, 1.0
 _LOGO, _GAP, _REFERENCE, _ROW, _BELOW = 10.0, 1.3, 2.8, 2.6, 8.0
 _BAR = (30.0, 2.0)
 
-_UNITS = {"llr": "nats", "delta_pll": "nats", "influence": "bits"}
-_SIGNED = ("llr", "delta_pll")
+_SIGNED = [column.name for score in SCORES.values() if score.is_signed for column in score.columns]
 # One outlier would leave all others pale.
 _STRONGEST = 0.995
 
@@ -157,7 +157,7 @@ def _draw_head(figure: Figure, region: _Region, colours: HeatColours) -> None:
     head = axes_at(figure, _LEFT, 1, 1, 5)
     head.axis("off")
     head.text(0, 0.5, region.title, va="center", size=PRINT_SIZE + 1, weight="bold", parse_math=False)
-    unit = _UNITS.get(region.score_name)
+    unit = UNITS.get(region.score_name)
     label = f"{region.score_name} ({unit})" if unit else region.score_name
     draw_colour_bar(axes_at(figure, _LEFT, 7, *_BAR), colours, f"{label}; grey: ref")
 

@@ -27,6 +27,7 @@ __all__ = [
     "MM",
     "NARROW",
     "NOTHING",
+    "PRINT_DPI",
     "PRINT_SIZE",
     "WIDE",
     "HeatColours",
@@ -50,7 +51,7 @@ BASE_COLOURS = ("#009e73", "#0072b2", "#e69f00", "#d55e00")
 MM = 1 / 25.4
 NARROW, WIDE = 85.0, 175.0
 PRINT_SIZE = 7.0
-_PRINT_DPI = 300
+PRINT_DPI = 300
 # Of a heat map's cell that has no value.
 NOTHING = "#d9d9d9"
 _STYLE: Any = {
@@ -123,7 +124,7 @@ def printable(text: str, longest: int) -> str:
 
 def figure_for_print(width: float, height: float) -> Figure:
     """An empty figure of so many millimetres."""
-    return Figure(figsize=(width * MM, height * MM), dpi=_PRINT_DPI)
+    return Figure(figsize=(width * MM, height * MM), dpi=PRINT_DPI)
 
 
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

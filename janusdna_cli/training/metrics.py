@@ -135,7 +135,7 @@ def read_metrics(run: str | Path) -> Metrics:
 
 
 def _check_present(run: Path, path: Path) -> None:
-    told = "pass the folder that `janusdna pretrain` writes"
+    told = "pass the folder that `janusdna pretrain` writes, or a table of scores"
     if not run.exists():
         raise InputError(f"{run}: there is no such folder; {told}")
     if not run.is_dir():

@@ -23,6 +23,7 @@ __all__ = [
     "COLUMNS",
     "DEFAULT_SCORES",
     "SCORES",
+    "UNITS",
     "Column",
     "PlacedAllele",
     "ReadAllele",
@@ -284,6 +285,8 @@ _ALWAYS = (
 # Those that can be asked for, by name; what is computed where nothing was: the first that is defined.
 SCORES = {score.name: score for score in _ASKED_FOR}
 DEFAULT_SCORES = ("llr", "delta_pll")
+# Of columns that have one.
+UNITS = {"llr": "nats", "delta_pll": "nats", "influence": "bits"}
 COLUMNS = tuple(column for score in _ASKED_FOR + _ALWAYS for column in score.columns)
 
 

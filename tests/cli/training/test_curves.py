@@ -357,7 +357,7 @@ def error(result):
 
 
 def test_what_is_no_run_is_one_line(plot, save):
-    told = "pass the folder that `janusdna pretrain` writes"
+    told = "pass the folder that `janusdna pretrain` writes, or a table of scores"
     assert error(plot("nowhere")) == f"nowhere: there is no such folder; {told}"
     Path("empty").mkdir()
     assert error(plot("empty")) == f"empty: found no metrics.jsonl in it; {told}"

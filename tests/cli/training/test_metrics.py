@@ -191,7 +191,7 @@ def test_no_run(tmp_path):
             read_metrics(folder)
         return str(raised.value)
 
-    told = "pass the folder that `janusdna pretrain` writes"
+    told = "pass the folder that `janusdna pretrain` writes, or a table of scores"
     assert said(tmp_path / "nowhere") == f"{tmp_path / 'nowhere'}: there is no such folder; {told}"
     assert said(tmp_path) == f"{tmp_path}: found no metrics.jsonl in it; {told}"
     file = tmp_path / METRICS_FILE
