@@ -51,7 +51,7 @@ def plot_scores(settings: PlotScoresSettings) -> str:
     found = Distributions.of(read_scores(settings.table, (*SCORE_COLUMNS, *PERCENTILES)))
     if not found.rows:
         raise InputError(f"{name}: holds no rows, expected an allele or more")
-    write_picture(draw_distributions(found, name), output, form)
+    write_picture(draw_distributions(found, Path(name).name), output, form)
     told = "standard output" if output == STDOUT else output
     logger.info("%s alleles drawn -> %s", f"{found.rows:,}", told)
     return output

@@ -340,6 +340,13 @@ def test_blocks_hold_all_targets_and_all_edits() -> None:
             assert block.high - block.low <= max(widest, *(e.last - e.first for e in inside), 1)
 
 
+def test_edits_that_all_read_a_wide_stretch_are_read_in_one_block() -> None:
+    edits = [(index, edit(300, 0, 50 + index, 1, [7], 90)) for index in range(3)]
+    wide = [(index, replace(change, first=20, last=200)) for index, change in edits]
+    [block] = blocks_of(0, np.arange(20, 200), wide, widest=64)
+    assert (block.low, block.high, block.edits) == (20, 200, (0, 1, 2))
+
+
 def test_keys_and_values_in_bfloat16(golden: Callable[[str], Path], random_ids: Draw) -> None:
     """Their rounding, 2^-8 of each at most, moves logits by little of what these differ by."""
     path = golden("nomidattn-mlp")

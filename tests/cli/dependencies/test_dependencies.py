@@ -127,7 +127,7 @@ def test_substitutions_in_small_batches_come_to_the_same(work, model_dir, bases,
         window=64,
     )
     whole = map_dependencies(settings).by_allele
-    monkeypatch.setattr(reading, "_POSITIONS", 70)
+    monkeypatch.setattr(reading, "_POSITIONS", 33 * 20)
     (work.folder / "a.npy").unlink()
     np.testing.assert_allclose(map_dependencies(settings).by_allele, whole, atol=1e-5)
 
