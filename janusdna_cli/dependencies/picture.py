@@ -40,7 +40,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 20.0, 9.0, 14.5, 11.0
 _STRIP, _GAP = 2.6, 0.5
 _BAR = (30.0, 2.0)
 _LEAST_LETTER = 0.95
-_LEAST_BETWEEN_NUMBERS = 19.0
+_LEAST_BETWEEN_NUMBERS = 17.0
 
 # Neighbours depend on each other so much that they would leave all others pale.
 _STRONGEST = 0.99
@@ -73,7 +73,7 @@ def _draw(found: DependencyMap) -> Figure:
     above = axes_at(figure, _LEFT + beside, _TOP, side, _STRIP)
     left = axes_at(figure, _LEFT, _TOP + beside, _STRIP, side)
     for axes, is_across in ((above, True), (left, False)):
-        _draw_sequence(axes, found, is_across=is_across, as_letters=side / bases >= _LEAST_LETTER)
+        _draw_sequence(axes, found, side / bases, is_across=is_across)
     square = axes_at(figure, _LEFT + beside, _TOP + beside, side, side)
     square.imshow(matrix, cmap=colours.map, norm=colours.norm, interpolation="nearest", aspect="auto")
     _number(square, left, found, int(side // _LEAST_BETWEEN_NUMBERS))
@@ -95,21 +95,27 @@ def _draw_head(figure: Figure, found: DependencyMap, colours: HeatColours, width
         key.text(0.5, 0.5, letter, color=BASE_COLOURS[code], ha="center", **bold)
 
 
-def _draw_sequence(axes: Axes, found: DependencyMap, *, is_across: bool, as_letters: bool) -> None:
+def _draw_sequence(axes: Axes, found: DependencyMap, cell: float, *, is_across: bool) -> None:
+    """The bases beside cells of so many millimetres."""
     codes, bases = found.codes, len(found.ids)
     axes.set_xticks(())
     axes.set_yticks(())
-    if not as_letters:
+    if cell < _LEAST_LETTER:
         strip = np.ma.masked_less(codes[None] if is_across else codes[:, None], 0)
         colours = ListedColormap(BASE_COLOURS).with_extremes(bad=NOTHING)
         axes.imshow(strip, cmap=colours, vmin=0, vmax=3, interpolation="nearest", aspect="auto")
-    elif is_across:
-        draw_letters(axes, codes, np.full(bases, 0.1), 0.8)
+        return
+    # As wide as high, and no larger than the cell.
+    letter = min(0.92 * cell, 0.8 * _STRIP)
+    if is_across:
+        draw_letters(axes, codes, np.full(bases, 0.1), letter / _STRIP, width=letter / cell)
         axes.set(xlim=(-0.5, bases - 0.5), ylim=(0, 1))
-    else:
-        for at, code in enumerate(codes):
-            draw_letters(axes, np.array([code]), np.array([bases - 0.95 - at]), 0.9, 0)
-        axes.set(xlim=(-0.9, 0.9), ylim=(0, bases))
+        return
+    # The first base is the highest, on an axis that points up: letters stand on their feet.
+    for at, code in enumerate(codes):
+        foot = np.array([bases - 1 - at - letter / cell / 2])
+        draw_letters(axes, np.array([code]), foot, letter / cell, width=letter / _STRIP)
+    axes.set(xlim=(-0.5, 0.5), ylim=(-0.5, bases - 0.5))
 
 
 def _number(square: Axes, left: Axes, found: DependencyMap, most: int) -> None:

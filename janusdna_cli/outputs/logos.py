@@ -60,7 +60,13 @@ def draw_logo(axes: Axes, heights: Floats, first: float = 0) -> None:
 
 
 def draw_letters(
-    axes: Axes, codes: npt.NDArray[np.integer], bottoms: Floats, height: float, first: float = 0
+    axes: Axes,
+    codes: npt.NDArray[np.integer],
+    bottoms: Floats,
+    height: float,
+    first: float = 0,
+    *,
+    width: float = _WIDTH,
 ) -> None:
     """Draw a letter of one height for each base.
 
@@ -70,18 +76,21 @@ def draw_letters(
         bottoms: Where each stands, (n,).
         height: Of all.
         first: Middle of the first base.
+        width: Of all.
     """
     for code in range(len(LETTERS)):
         there = np.flatnonzero(codes == code)
-        _draw(axes, code, first + there, bottoms[there], np.full(len(there), height))
+        _draw(axes, code, first + there, bottoms[there], np.full(len(there), height), width)
 
 
-def _draw(axes: Axes, code: int, middles: Floats, bottoms: Floats, heights: Floats) -> None:
+def _draw(
+    axes: Axes, code: int, middles: Floats, bottoms: Floats, heights: Floats, width: float = _WIDTH
+) -> None:
     if not len(middles):
         return
     letter = _unit_letter(LETTERS[code])
-    size = np.stack([np.full(len(middles), _WIDTH), heights], axis=1)
-    corner = np.stack([middles - _WIDTH / 2, bottoms], axis=1)
+    size = np.stack([np.full(len(middles), width), heights], axis=1)
+    corner = np.stack([middles - width / 2, bottoms], axis=1)
     vertices = letter.vertices * size[:, None] + corner[:, None]
     codes = np.tile(np.asarray(letter.codes), len(middles))
     path = Path(vertices.reshape(-1, 2), codes)

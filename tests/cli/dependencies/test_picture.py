@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import PathPatch
 
 from janusdna import tokens
 from janusdna_cli.dependencies.dependency_map import DependencyMap
 from janusdna_cli.dependencies.picture import draw_dependencies
+from janusdna_cli.outputs.pictures import BASE_COLOURS
 
 
 def some_map(bases: int, *, chrom: str = "chr17", start: int = 43_044_294) -> DependencyMap:
@@ -41,6 +44,28 @@ def test_a_cell_is_base_i_from_above_and_base_j_from_the_left(bases, saved_figur
     assert [label.get_text() for label in square.get_xticklabels()] == [
         label.get_text() for label in square.get_yticklabels()
     ]
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_the_sequence_stands_upright_along_both_sides(side, saved_figures, tmp_path):
+    found = some_map(9)
+    draw_dependencies(found, str(tmp_path / "map.svg"))
+    square = next(axes for axes in saved_figures[0].axes if axes.get_xlabel().startswith("base j"))
+    box = square.get_position()
+    places = {axes: axes.get_position() for axes in saved_figures[0].axes}
+    left = next(axes for axes, at in places.items() if at.x1 < box.x0 < at.x1 + 0.02 and at.height > 0.5)
+    above = next(axes for axes, at in places.items() if at.y0 - 0.02 < box.y1 < at.y0 and at.width > 0.5)
+    axes = (left, above)[side]
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]
+    found_at = {}
+    for letter, colour in zip("ACGT", BASE_COLOURS, strict=True):
+        for patch in axes.findobj(PathPatch):
+            if to_hex(patch.get_facecolor()) == colour:
+                for polygon in patch.get_path().to_polygons():
+                    low, high = polygon.min(axis=0), polygon.max(axis=0)
+                    x, y = (low + high) / 2
+                    found_at[round(x if side else 8 - y)] = letter
+    assert "".join(found_at[at] for at in range(9)) == "".join("ACGT"[code] for code in found.codes)
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
