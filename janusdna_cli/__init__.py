@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from janusdna_cli.finetuning.predicting_settings import PredictSettings
     from janusdna_cli.finetuning.probe_settings import ProbeSettings
     from janusdna_cli.finetuning.probing import probe
+    from janusdna_cli.mutagenesis.scoring import MutagenesisSettings, score_every_allele
     from janusdna_cli.regions.embedding import EmbedSettings, embed_regions
     from janusdna_cli.runtime.summary import Summary
     from janusdna_cli.suites.benchmark import BenchmarkSettings, run_benchmark
     from janusdna_cli.suites.variant_settings import VariantBenchmarkSettings
     from janusdna_cli.suites.variants import benchmark_variants
+    from janusdna_cli.tracks.tracking import TrackSettings, make_track
     from janusdna_cli.training.pretraining import PretrainSummary, pretrain
     from janusdna_cli.training.settings import PretrainSettings
     from janusdna_cli.variants.scoring import ScoreSettings, score_variants
@@ -33,21 +35,25 @@ __all__ = [
     "EmbedSettings",
     "FinetuneSettings",
     "FinetuneSummary",
+    "MutagenesisSettings",
     "PredictSettings",
     "PretrainSettings",
     "PretrainSummary",
     "ProbeSettings",
     "ScoreSettings",
     "Summary",
+    "TrackSettings",
     "VariantBenchmarkSettings",
     "benchmark_variants",
     "embed_regions",
     "finetune",
+    "make_track",
     "map_dependencies",
     "predict",
     "pretrain",
     "probe",
     "run_benchmark",
+    "score_every_allele",
     "score_variants",
 ]
 
@@ -62,6 +68,10 @@ _HOMES = {
     "pretrain": "training.pretraining",
     "ScoreSettings": "variants.scoring",
     "score_variants": "variants.scoring",
+    "MutagenesisSettings": "mutagenesis.scoring",
+    "score_every_allele": "mutagenesis.scoring",
+    "TrackSettings": "tracks.tracking",
+    "make_track": "tracks.tracking",
     "Summary": "runtime.summary",
     "FinetuneSettings": "finetuning.finetuning",
     "FinetuneSummary": "finetuning.finetuning",

@@ -32,11 +32,13 @@ from janusdna_cli.commands import (
     info,
     merge,
     models,
+    mutagenesis,
     plot,
     predict,
     pretrain,
     probe,
     score_variants,
+    track,
 )
 from janusdna_cli.errors import ReaderGoneError
 from janusdna_cli.runtime.signals import Terminated, raise_on_signals, terminated
@@ -169,6 +171,8 @@ app = new_app()
 app.command("embed")(embed.embed)
 app.command("score-variants")(score_variants.score_variants)
 app.command("dependencies")(dependencies.dependencies)
+app.command("mutagenesis")(mutagenesis.mutagenesis)
+app.command("track")(track.track)
 app.command("merge")(merge.merge)
 app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)

@@ -11,7 +11,7 @@ from typing import Any
 
 from janusdna_cli.errors import InputError
 
-__all__ = ["Rule", "check", "enumerated", "number", "one_of", "option", "paths", "whole"]
+__all__ = ["Rule", "check", "enumerated", "number", "one_of", "option", "paths", "texts", "whole"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,20 @@ def check(settings: Any, *rules: Rule) -> None:
 def option(field: str) -> str:
     """A field as the command line calls it."""
     return "--" + field.replace("_", "-")
+
+
+def texts(settings: Any, *fields: str) -> None:
+    """Turn texts of a frozen dataclass, one or several, into tuples.
+
+    Raises:
+        InputError: If one is something else.
+    """
+    for name in fields:
+        value = getattr(settings, name)
+        found = (value,) if isinstance(value, str) else value
+        if not isinstance(found, list | tuple) or not all(isinstance(each, str) for each in found):
+            raise InputError(f"{option(name)}: found {value!r}, expected names")
+        object.__setattr__(settings, name, tuple(found))
 
 
 def paths(settings: Any, *fields: str) -> None:

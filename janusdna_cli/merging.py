@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import pyarrow as pa
 
+from janusdna_cli.mutagenesis.records import as_made_records
 from janusdna_cli.outputs.destinations import check_destination
-from janusdna_cli.outputs.formats import EMBEDDINGS, TABLES, VARIANTS, Format, table_format
+from janusdna_cli.outputs.formats import EMBEDDINGS, TABLES, TRACKS, VARIANTS, Format, table_format
 from janusdna_cli.runs.finishing import Outgoing, write_table
 from janusdna_cli.runs.identity import check_same, file_identity
 from janusdna_cli.runs.parts import Parts, open_parts
@@ -23,7 +24,9 @@ __all__ = ["merge_parts"]
 _FORMATS = {
     "score-variants": VARIANTS,
     "embed": (*EMBEDDINGS, Format.parquet_folder),
+    "mutagenesis": (*VARIANTS, Format.parquet_folder),
     "predict": (*TABLES, Format.parquet_folder),
+    "track": (*TRACKS, Format.parquet_folder),
 }
 
 
@@ -59,14 +62,31 @@ def merge_parts(
     return summary.finish(0, 0)
 
 
-def _outgoing(parts: Parts, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
-    """The table as a format takes it; for VCF and BCF the input is read once more."""
-    if form not in (Format.vcf, Format.bcf):
-        return nullcontext(Outgoing(parts.schema, rows))
+@contextmanager
+def _outgoing(parts: Parts, rows: Iterable[pa.Table], form: Format) -> Iterator[Outgoing]:
+    """The table as a format takes it; what the rows alone do not tell is read once more."""
+    if form is Format.bigwig:
+        with parts.opened_reference() as reference:
+            yield Outgoing(parts.schema, rows, contigs=reference.lengths)
+    elif form not in (Format.vcf, Format.bcf):
+        yield Outgoing(parts.schema, rows)
+    elif parts.command == "mutagenesis":
+        with parts.opened_reference() as reference:
+            yield as_made_records(rows, reference, _asked_scores(parts))
+    else:
+        with _beside_records(parts, rows) as table:
+            yield table
+
+
+def _beside_records(parts: Parts, rows: Iterable[pa.Table]) -> AbstractContextManager[Outgoing]:
     before = parts.metadata["run"]["input"]
     check_same(
         before, file_identity(parts.source), place=f"{parts.source}: the run", fix="put the same file there"
     )
+    contigs = ((name, None) for name in parts.contigs())
+    return as_records(parts.source, _asked_scores(parts), rows, contigs)
+
+
+def _asked_scores(parts: Parts) -> tuple[str, ...] | None:
     scores = parts.metadata["scores"]
-    asked = None if scores == "default" else tuple(scores)
-    return as_records(parts.source, asked, rows, ((name, None) for name in parts.contigs()))
+    return None if scores == "default" else tuple(scores)

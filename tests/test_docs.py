@@ -8,9 +8,11 @@ import pytest
 
 from janusdna.bundled import bundled_folder
 from janusdna_cli.genome.alleles import Status
+from janusdna_cli.genome.places import RegionStatus
 from janusdna_cli.outputs.info_values import fields_of
-from janusdna_cli.regions.embedding import RegionStatus
 from janusdna_cli.regions.table import embedding_schema
+from janusdna_cli.tracks.table import track_schema
+from janusdna_cli.tracks.values import VALUES
 from janusdna_cli.training.metrics import EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
 from janusdna_cli.variants.annotation import annotation_schema
 from janusdna_cli.variants.scores import SCORES
@@ -61,6 +63,15 @@ def test_the_columns_of_a_region_are_those_of_the_schema():
     assert [(name.removesuffix("` ..."), kind.replace("[d]", "[7]")) for name, kind in documented] == kinds(
         schema
     )
+
+
+def test_the_columns_and_values_of_a_track_are_those_of_the_schema():
+    documented = [
+        (name.strip("`"), kind) for name, kind, *_ in rows(section("formats.md", "Tracks: `track`"))
+    ]
+    assert documented == kinds(track_schema("logp"))
+    values = ",".join(names(section("tracks.md", "A value for every base: `track`")))
+    assert re.findall(r"entropy|logp|p_\w+", values) == list(VALUES)
 
 
 def variant_section():

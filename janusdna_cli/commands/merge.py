@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from janusdna_cli.commands import options
-from janusdna_cli.outputs.formats import EMBEDDINGS, VARIANTS, Format
+from janusdna_cli.outputs.formats import EMBEDDINGS, TRACKS, VARIANTS, Format
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["merge"]
 
-_FORMATS = dict.fromkeys((*VARIANTS, *EMBEDDINGS))
+_FORMATS = dict.fromkeys((*VARIANTS, *EMBEDDINGS, *TRACKS))
 
 
 def merge(

@@ -16,6 +16,7 @@ from janusdna_cli.reading import settings
 from janusdna_cli.reading.settings import DEVICE, LONGEST_WINDOW, SHORTEST_WINDOW
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.runtime.progress import configure_logging
+from janusdna_cli.variants.scores import SCORES
 
 __all__ = [
     "BatchBp",
@@ -31,12 +32,15 @@ __all__ = [
     "RegionNames",
     "RegionsFile",
     "Resume",
+    "Scores",
     "ShardOption",
+    "Span",
     "Threads",
     "Verbose",
     "Window",
     "Workers",
     "format_option",
+    "names",
     "parse_bases",
     "parse_batch_bp",
     "parse_device",
@@ -116,6 +120,11 @@ def parse_device(text: str) -> str:
     return text
 
 
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Names with commas between them."""
+    return None if text is None else tuple(name.strip() for name in text.split(","))
+
+
 def format_option(formats: Collection[Format]) -> Any:
     """`--format` of a command that can write these."""
 
@@ -173,6 +182,26 @@ RegionNames = Annotated[
 RegionsFile = Annotated[
     str | None,
     typer.Option("--regions", metavar="BED", help="Regions of a BED file; - is stdin."),
+]
+
+Scores = Annotated[
+    str | None,
+    typer.Option(
+        "--scores",
+        metavar="A,B",
+        show_default="llr of substitutions, delta_pll of the others",
+        help=f"Some of {', '.join(SCORES)}.",
+    ),
+]
+
+Span = Annotated[
+    int,
+    typer.Option(
+        "--span",
+        metavar="N",
+        min=1,
+        help="Bases on each side that delta_pll, embedding and influence read.",
+    ),
 ]
 
 Output = Annotated[

@@ -7,7 +7,6 @@ import typer
 from janusdna_cli.commands import options
 from janusdna_cli.genome.windows import Context
 from janusdna_cli.outputs.formats import Format
-from janusdna_cli.variants.scores import SCORES
 from janusdna_cli.variants.settings import FORMATS, ScoreSettings
 
 __all__ = ["score_variants"]
@@ -30,21 +29,8 @@ def score_variants(
     format: Annotated[  # noqa: A002 - the option's name
         Format | None, options.format_option(FORMATS)
     ] = ScoreSettings.format,
-    scores: Annotated[
-        str | None,
-        typer.Option(
-            "--scores",
-            metavar="A,B",
-            show_default="llr of substitutions, delta_pll of the others",
-            help=f"Some of {', '.join(SCORES)}.",
-        ),
-    ] = None,
-    span: Annotated[
-        int,
-        typer.Option(
-            "--span", metavar="N", min=1, help="Bases on each side that delta_pll and embedding read."
-        ),
-    ] = ScoreSettings.span,
+    scores: options.Scores = None,
+    span: options.Span = ScoreSettings.span,
     context: Annotated[
         Context,
         typer.Option(
@@ -71,7 +57,7 @@ def score_variants(
             fasta=fasta,
             output=output,
             format=format,
-            scores=None if scores is None else tuple(part.strip() for part in scores.split(",")),
+            scores=options.names(scores),
             span=span,
             context=context,
             strict=strict,

@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 
+from janusdna import MIN_LENGTH
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
 
-__all__ = ["asked_regions", "named_region"]
+__all__ = ["RegionStatus", "asked_regions", "named_region", "region_status"]
 
 _RANGE = re.compile(r"(\d[\d,]*)-(\d[\d,]*)")
 _EXPECTED = (
     "expected a contig's name, or one with its first and last base such as chr17:43,044,295-43,044,494"
 )
+
+
+class RegionStatus(StrEnum):
+    """What became of a region, or of one of its bases."""
+
+    ok = "ok"
+    no_contig = "no_contig"
+    out_of_contig = "out_of_contig"
+    empty = "empty"
+    non_acgt = "non_acgt"
+    contig_too_short = "contig_too_short"
+
+
+def region_status(region: Region, reference: Reference) -> RegionStatus:
+    """Whether a region can be read; its bases are not looked at."""
+    contig = reference.find(region.chrom)
+    if contig is None:
+        return RegionStatus.no_contig
+    length = reference.lengths[contig]
+    if region.end > length:
+        return RegionStatus.out_of_contig
+    if region.start == region.end:
+        return RegionStatus.empty
+    return RegionStatus.contig_too_short if length < MIN_LENGTH else RegionStatus.ok
 
 
 def asked_regions(reference: Reference, named: Sequence[str], bed: str | None) -> Iterator[Region]:

@@ -4,7 +4,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CONTEXTS", "Context", "Window", "centered_window", "covering_windows", "tiled_window", "tiles"]
+__all__ = [
+    "CONTEXTS",
+    "WINDOWS_OVER",
+    "Context",
+    "Window",
+    "centered_window",
+    "centered_windows",
+    "covering_windows",
+    "tiled_window",
+    "tiles",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,22 @@ def tiles(
         start = stop
 
 
+def centered_windows(
+    contig: str, start: int, end: int, size: int, contig_length: int
+) -> Iterator[tuple[Window, int, int]]:
+    """The windows around each base of a region; at a contig's ends several bases share one.
+
+    Args and yields are those of `tiles`.
+    """
+    while start < end:
+        window = centered_window(contig, start, size, contig_length)
+        stop = start + 1
+        while stop < end and centered_window(contig, stop, size, contig_length) == window:
+            stop += 1
+        yield window, start, stop
+        start = stop
+
+
 def covering_windows(
     contig: str, start: int, end: int, size: int, contig_length: int
 ) -> Iterator[tuple[Window, int, int]]:
@@ -124,4 +150,9 @@ Context = Literal["centered", "tiled"]
 CONTEXTS: Mapping[Context, Callable[[str, int, int, int], Window]] = {
     "centered": centered_window,
     "tiled": tiled_window,
+}
+# The windows over a region in which each base is read as a variant there is, each with its part.
+WINDOWS_OVER: Mapping[Context, Callable[[str, int, int, int, int], Iterator[tuple[Window, int, int]]]] = {
+    "centered": centered_windows,
+    "tiled": tiles,
 }

@@ -1,1 +1,1 @@
-"""Every substitution of a region, scored."""
+"""Every change of a region's bases, scored."""

@@ -9,7 +9,16 @@ from pathlib import Path
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.destinations import STDOUT
 
-__all__ = ["EMBEDDINGS", "TABLES", "VARIANTS", "Format", "is_bgzipped", "is_folder_name", "table_format"]
+__all__ = [
+    "EMBEDDINGS",
+    "TABLES",
+    "TRACKS",
+    "VARIANTS",
+    "Format",
+    "is_bgzipped",
+    "is_folder_name",
+    "table_format",
+]
 
 
 class Format(StrEnum):
@@ -22,12 +31,18 @@ class Format(StrEnum):
     bcf = "bcf"
     npz = "npz"
     h5ad = "h5ad"
+    bigwig = "bigwig"
+    bedgraph = "bedgraph"
 
 
-# What any table can be written as, what a table of variants can, and what one of embeddings can.
+# What any table can be written as, one of variants, one of embeddings, and one of values by base.
 TABLES = (Format.parquet, Format.tsv)
 VARIANTS = (*TABLES, Format.vcf, Format.bcf)
 EMBEDDINGS = (*TABLES, Format.npz, Format.h5ad)
+TRACKS = (Format.bigwig, Format.bedgraph, *TABLES)
+
+# What is written in no order, and so to files alone.
+_PLACED = (Format.h5ad, Format.bigwig)
 
 _SUFFIXES = {
     ".parquet": Format.parquet,
@@ -38,6 +53,10 @@ _SUFFIXES = {
     ".bcf": Format.bcf,
     ".npz": Format.npz,
     ".h5ad": Format.h5ad,
+    ".bw": Format.bigwig,
+    ".bigwig": Format.bigwig,
+    ".bedgraph": Format.bedgraph,
+    ".bedgraph.gz": Format.bedgraph,
 }
 
 
@@ -67,8 +86,8 @@ def table_format(
             f"{destination}: the suffix {Path(destination).suffix or '(none)'} names no format of this "
             f"table; use one of {known}, or pass --format {choices}"
         )
-    if form is Format.h5ad:
-        _check_h5ad(destination)
+    if form in _PLACED:
+        _check_placed(destination, form)
     return form
 
 
@@ -88,7 +107,7 @@ def _named(destination: str, override: Format | None, formats: Collection[Format
 
 def is_bgzipped(destination: str, form: Format) -> bool:
     """Whether what is written there is blocked gzip."""
-    is_text = form in (Format.tsv, Format.vcf)
+    is_text = form in (Format.tsv, Format.vcf, Format.bedgraph)
     return form is Format.bcf or (is_text and destination.lower().endswith(".gz"))
 
 
@@ -104,12 +123,12 @@ def _is_folder(destination: str) -> bool:
     return not path.suffix and (path.is_dir() or not path.exists())
 
 
-def _check_h5ad(destination: str) -> None:
-    """Whether HDF5 can be written there: it needs its package, and a file in which it can move about."""
-    if find_spec("anndata") is None:
+def _check_placed(destination: str, form: Format) -> None:
+    """Whether that can be written there: it needs a file in which to move about, and HDF5 its package."""
+    if form is Format.h5ad and find_spec("anndata") is None:
         raise InputError(
             f"{destination}: h5ad needs the package anndata, which is not installed; "
             "run: pip install 'janusdna[anndata]'"
         )
     if destination == STDOUT or (Path(destination).exists() and not Path(destination).is_file()):
-        raise InputError(f"{destination}: h5ad cannot be written to a pipe or a device; name a file")
+        raise InputError(f"{destination}: {form} cannot be written to a pipe or a device; name a file")

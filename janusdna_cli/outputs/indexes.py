@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pysam
 
+from janusdna_cli.outputs.bedgraph import with_values
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.htslib import silent_htslib
 
@@ -24,7 +25,7 @@ class Index:
     """Looks whether rows are sorted while they are written; indexes the finished file.
 
     Args:
-        form: What is written: VCF, BCF or TSV.
+        form: What is written: VCF, BCF, bedGraph or TSV.
         schema: Of its tables: `chrom` and `pos`, or `chrom`, `start` and `end`.
     """
 
@@ -39,7 +40,9 @@ class Index:
 
     def add(self, table: Any) -> None:
         """Looks at some rows: contigs in blocks, of which no start is smaller than the one before."""
-        if not self._is_sorted:
+        if self._form is Format.bedgraph:
+            table = with_values(table)
+        if not self._is_sorted or not table.num_rows:
             return
         contigs = table["chrom"].combine_chunks().dictionary_encode()
         numbers, starts = contigs.indices.to_numpy(), table[self._start].to_numpy()
@@ -92,6 +95,8 @@ class Index:
         return True
 
     def _layout(self) -> dict[str, Any]:
+        if self._form is Format.bedgraph:
+            return {"preset": "bed"}
         if self._form is not Format.tsv:
             return {"preset": str(self._form)}
         at = self._columns.index

@@ -6,12 +6,15 @@ A table appears under its name when it is complete, never before.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from janusdna_cli.outputs.bedgraph import BedGraphSink
 from janusdna_cli.outputs.bgzf import Bgzf
+from janusdna_cli.outputs.bigwig import BigWigSink
 from janusdna_cli.outputs.destinations import STDOUT, StandardOutput, Stream, reported, written_aside
 from janusdna_cli.outputs.formats import Format, is_bgzipped
 from janusdna_cli.outputs.h5ad import H5adSink
@@ -42,6 +45,7 @@ def open_table(
     place: Path | None = None,
     metadata: Metadata | Callable[[], Metadata] | None = None,
     records: RecordHeader | None = None,
+    contigs: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator["TableWriter"]:
     """Opens a table for writing; it is complete and in place when the block ends without an exception.
 
@@ -54,6 +58,7 @@ def open_table(
         metadata: What all formats but TSV, which has no place for it, keep under `janusdna`. A function is
             called once: after the last row, but for VCF and BCF, which tell it in their header, at once.
         records: For VCF and BCF, the header of the file that the column `record` comes from.
+        contigs: For bigWig, the genome's, with their lengths.
 
     Raises:
         InputError: The destination cannot be written, at the start or (a full disk) later.
@@ -67,7 +72,7 @@ def open_table(
     with aside as path, ExitStack() as opened:
         told_first = _resolved(metadata) if records is not None else {}
         with reported(destination):
-            sink = _placed_sink(path, destination, schema, form)
+            sink = _placed_sink(path, destination, schema, form, contigs)
             if sink is None:
                 stream = opened.enter_context(_opened(path, destination))
                 compressed = Bgzf(stream) if is_bgzipped(destination, form) else stream
@@ -196,12 +201,16 @@ class _Sink(Protocol):
     def abandon(self) -> None: ...
 
 
-def _placed_sink(path: Path | None, destination: str, schema: Any, form: Format) -> _Sink | None:
+def _placed_sink(
+    path: Path | None, destination: str, schema: Any, form: Format, contigs: Mapping[str, int]
+) -> _Sink | None:
     """Of a format that is no stream of bytes."""
     if path is not None and form is Format.parquet_folder:
         return PartitionedSink(path, schema)
     if path is not None and form is Format.h5ad:
         return H5adSink(path, schema, destination)
+    if path is not None and form is Format.bigwig:
+        return BigWigSink(path, contigs, destination)
     return None
 
 
@@ -217,6 +226,8 @@ def _sink(
         return ParquetSink(stream, schema)
     if form is Format.tsv:
         return TsvSink(stream, schema)
+    if form is Format.bedgraph:
+        return BedGraphSink(stream)
     if form is Format.npz:
         return NpzSink(stream, schema, destination)
     if records is None:

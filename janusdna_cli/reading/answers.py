@@ -5,7 +5,6 @@ Legend: S strands read, n targets of a window, m positions read of a haplotype, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from janusdna import tokens
 from janusdna_cli.reading.requests import Haplotype, Request
 
-__all__ = ["HaplotypeAnswer", "WindowAnswer"]
+__all__ = ["HaplotypeAnswer", "WindowAnswer", "entropies"]
 
 Floats = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
@@ -72,13 +71,7 @@ class WindowAnswer:
         Raises:
             KeyError: If it was not asked for.
         """
-        targets = self.request.targets
-        row = int(np.searchsorted(targets, position))
-        if row == len(targets) or targets[row] != position:
-            raise KeyError(f"position {position} of the window was not asked for")
-        logp = self.logp[:, row].tolist()
-        nats = -math.fsum(math.exp(each) * each for strand in logp for each in strand)
-        return nats / (len(logp) * math.log(2))
+        return float(entropies(self.logp_at(np.array([position])))[0])
 
     def logp_at(self, positions: Positions) -> Floats:
         """Log p over A, C, G, T at `positions` by each strand, (S, m, 4).
@@ -110,6 +103,20 @@ class WindowAnswer:
         if not found.all():
             raise KeyError(f"position {positions[~found][0]} of the window was not asked for")
         return rows
+
+
+def entropies(logp: Floats) -> npt.NDArray[np.float64]:
+    """Entropy over A, C, G, T in bits, the mean of the strands' entropies.
+
+    Args:
+        logp: Natural log p by each strand, (S, m, 4).
+
+    Returns:
+        Of each of the positions, (m,).
+    """
+    exact = logp.astype(np.float64)
+    bits: npt.NDArray[np.float64] = -(np.exp(exact) * exact).sum(axis=(0, 2)) / (len(logp) * np.log(2))
+    return bits
 
 
 def _own_logp(logp: Floats, ids: npt.NDArray[np.uint8]) -> Floats:

@@ -13,7 +13,6 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,12 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from janusdna import MIN_LENGTH, tokens
+from janusdna import tokens
 from janusdna.layers import layer_named
 from janusdna_cli.errors import RecordError
 from janusdna_cli.genome.agreement import NamesSeen
 from janusdna_cli.genome.bed import Region, read_regions
 from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.places import RegionStatus, region_status
 from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window, covering_windows
 from janusdna_cli.outputs.formats import Format
@@ -47,20 +47,9 @@ from janusdna_cli.runs.running import run
 from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.summary import Summary
 
-__all__ = ["EmbedSettings", "RegionStatus", "embed_regions"]
+__all__ = ["EmbedSettings", "embed_regions"]
 
 logger = logging.getLogger(__name__)
-
-
-class RegionStatus(StrEnum):
-    """What became of a region, or with `pool="none"` of a base."""
-
-    ok = "ok"
-    no_contig = "no_contig"
-    out_of_contig = "out_of_contig"
-    empty = "empty"
-    non_acgt = "non_acgt"
-    contig_too_short = "contig_too_short"
 
 
 class _Part(NamedTuple):
@@ -240,7 +229,7 @@ class Embedding:
     def _parts(self, regions: Iterable[Region]) -> Iterator[_Part]:
         for region in regions:
             contig = self.reference.find(region.chrom)
-            status = self._status(region, contig)
+            status = region_status(region, self.reference)
             if contig is None or status is not RegionStatus.ok:
                 yield _Part(region, status)
                 continue
@@ -257,16 +246,6 @@ class Embedding:
         strands = 2 if self.settings.both_strands else 1
         bases = strands * (len(part.window) + positions * len(part.window) / ATTENDED_BASES)
         return Load(positions if self._per_base else part.is_last, bases, kept)
-
-    def _status(self, region: Region, contig: str | None) -> RegionStatus:
-        if contig is None:
-            return RegionStatus.no_contig
-        length = self.reference.lengths[contig]
-        if region.end > length:
-            return RegionStatus.out_of_contig
-        if region.start == region.end:
-            return RegionStatus.empty
-        return RegionStatus.contig_too_short if length < MIN_LENGTH else RegionStatus.ok
 
     def _bases_to_read(self, region: Region) -> tuple[int, int]:
         if self.settings.pool != "center":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -23,11 +24,13 @@ class Outgoing(NamedTuple):
         schema: Of the table, without the rows' numbers.
         rows: In their order, with their numbers as first column.
         records: For VCF and BCF, the header of the file that the column `record` comes from.
+        contigs: For bigWig, the genome's, with their lengths.
     """
 
     schema: pa.Schema
     rows: Iterable[pa.Table]
     records: RecordHeader | None = None
+    contigs: Mapping[str, int] = MappingProxyType({})
 
 
 def write_table(
@@ -60,6 +63,7 @@ def write_table(
         place=place,
         metadata=metadata,
         records=table.records,
+        contigs=table.contigs,
     ) as writer:
         for rows in table.rows:
             writer.write_table(rows if is_part else rows.drop_columns([NUMBER]))

@@ -72,8 +72,13 @@ class _Kept:
             folder.clear()
             logger.info("%s: is complete; nothing is left to do", self.target.path)
             return self.summary
-        source = str(Path(self.job.source).resolve())
-        facts = {"command": sys.argv, "source": source, "identity": identity}
+        reference = self.job.reference
+        facts = {
+            "command": sys.argv,
+            "source": str(Path(self.job.source).resolve()),
+            "reference": None if reference is None else str(Path(reference.path).resolve()),
+            "identity": identity,
+        }
         with self._opened(folder, facts):
             survey = Survey.of(self.job.survey(self.bases))
             mine = survey.units

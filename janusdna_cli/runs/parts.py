@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.streams import open_file
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.parquet import METADATA_KEY, bounded_checksums
 from janusdna_cli.outputs.parquet_reading import ParquetReader
-from janusdna_cli.runs.identity import check_same
+from janusdna_cli.runs.identity import check_same, digest_of_lengths
 from janusdna_cli.runs.rows import NUMBER
 from janusdna_cli.runs.shards import Shard
 
@@ -32,7 +33,8 @@ def part_facts(shard: Shard, rows: int, facts: Mapping[str, Any]) -> dict[str, A
         rows: Of the whole table.
         facts: What the run was started with.
     """
-    return {"part": {"index": shard.index, "count": shard.count, "rows": rows, "source": facts["source"]}}
+    files = {name: facts[name] for name in ("source", "reference")}
+    return {"part": {"index": shard.index, "count": shard.count, "rows": rows, **files}}
 
 
 def check_complete(output: str, form: Format, identity: Mapping[str, Any]) -> None:
@@ -58,6 +60,7 @@ class Parts:
         schema: Of the whole table.
         rows: Of the whole table.
         source: The input whose rows they are.
+        fasta: The genome that they were read from; None where the input has the bases.
     """
 
     paths: Sequence[Path]
@@ -65,6 +68,7 @@ class Parts:
     schema: pa.Schema
     rows: int
     source: str
+    fasta: str | None
 
     @property
     def command(self) -> str:
@@ -79,6 +83,19 @@ class Parts:
                 for rows in file.groups(["chrom"]):
                     names |= dict.fromkeys(rows.column(0).unique().to_pylist())
         return list(names)
+
+    @contextmanager
+    def opened_reference(self) -> Iterator[Reference]:
+        """The genome that they were read from.
+
+        Raises:
+            InputError: It is not where it was, or has other contigs.
+        """
+        with Reference.open(self.fasta or "") as reference:
+            if digest_of_lengths(reference) != self.metadata["run"]["reference"]:
+                found = "has other contigs than the genome that the parts were read from"
+                raise InputError(f"{self.fasta}: {found}; put the same file there")
+            yield reference
 
     def sorted_rows(self) -> list[PartRows]:
         """Rows of the parts, where they lie on the disk."""
@@ -109,6 +126,7 @@ def open_parts(names: Sequence[str]) -> Parts:
         schema.remove(schema.get_field_index(NUMBER)).remove_metadata(),
         facts["part"]["rows"],
         facts["part"]["source"],
+        facts["part"]["reference"],
     )
 
 

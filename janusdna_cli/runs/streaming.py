@@ -56,6 +56,7 @@ def run_streamed(job: Job[Any], target: Target, bases: float) -> Summary:
             overwrite=job.settings.overwrite,
             metadata=metadata,
             records=job.header,
+            contigs={} if job.reference is None else job.reference.lengths,
         ) as table,
         tempfile.TemporaryDirectory() as folder,
         Journal(Path(folder) / "waiting", is_lasting=False) as spilled,

@@ -37,22 +37,29 @@ class AlleleLoads:
 
     def of_window(self, alleles: Iterable[tuple[Variant, str]]) -> Load:
         """Of alleles that share a window."""
-        rows = letters = positions = haplotypes = 0
-        is_read = False
+        rows = letters = sites = around = 0
         for variant, alt in alleles:
             rows += 1
             letters += len(variant.ref) + len(alt) + len(variant.record or b"")
             if classify_alt(alt) is not Status.ok:
                 continue
-            is_read = True
-            positions += 1
+            sites += 1
             if self._reads_haplotype(variant.ref, alt):
-                around = 2 * self.span + max(len(variant.ref), len(alt))
-                haplotypes += 2 * around
-        positions += haplotypes
-        bases = self.strands * (is_read * self.window + haplotypes * (1 + self.window / ATTENDED_BASES))
-        kept = positions * 4 * (8 + self.hidden_size)
-        return Load(rows, bases, letters + 2 * is_read * self.window + kept)
+                around += 2 * (2 * self.span + max(len(variant.ref), len(alt)))
+        return self.of_positions(rows, letters, sites, around)
+
+    def of_positions(self, rows: int, size: int, sites: int, around: int) -> Load:
+        """Of rows that share a window.
+
+        Args:
+            rows: How many.
+            size: Bytes of their letters.
+            sites: Positions read in the window; none where it is not read.
+            around: Positions read around alleles, of both haplotypes.
+        """
+        read = self.window if sites else 0
+        bases = self.strands * (read + around * (1 + self.window / ATTENDED_BASES))
+        return Load(rows, bases, size + 2 * read + (sites + around) * 4 * (8 + self.hidden_size))
 
     def _reads_haplotype(self, ref: str, alt: str) -> bool:
         if self.asked is None:

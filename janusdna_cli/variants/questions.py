@@ -87,10 +87,12 @@ class WindowQuestion:
 
     Attributes:
         window: Where it lies.
+        sites: Positions that are read besides those of the alleles.
         alleles: What is asked of each.
     """
 
     window: Window
+    sites: list[Positions] = field(default_factory=list)
     alleles: dict[Allele, AlleleQuestion] = field(default_factory=dict)
 
     def request(self, reference: Reference, strands: tuple[bool, ...]) -> Request:
@@ -100,7 +102,8 @@ class WindowQuestion:
             InputError: If the window holds a letter that is no nucleotide code.
         """
         ids = encode_window(reference, self.window)
-        targets = np.unique(np.concatenate([question.targets for question in self.alleles.values()]))
+        of_alleles = (question.targets for question in self.alleles.values())
+        targets = np.unique(np.concatenate([*self.sites, *of_alleles]))
         haplotypes = [question.haplotype for question in self.alleles.values() if question.haplotype]
         return Request(ids, targets, strands, haplotypes)
 

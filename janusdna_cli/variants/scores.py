@@ -7,16 +7,17 @@ help, what is read and what memory that takes follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from janusdna import tokens
 from janusdna_cli.genome.alleles import Allele
-from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer
+from janusdna_cli.reading.answers import HaplotypeAnswer, WindowAnswer, entropies
 from janusdna_cli.reading.odds import change_of_odds
 
 __all__ = [
@@ -27,12 +28,16 @@ __all__ = [
     "Column",
     "PlacedAllele",
     "ReadAllele",
+    "ReadSubstitutions",
     "Score",
     "values",
+    "values_at_once",
     "wanted_scores",
 ]
 
 Positions = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +124,43 @@ class ReadAllele:
         return before, before if self.haplotype is None else self.haplotype
 
 
+@dataclass(frozen=True, eq=False)
+class ReadSubstitutions:
+    """Substitutions of one base each, m of them, with what was read of n bases by S strands.
+
+    Attributes:
+        logp: Natural log p over A, C, G, T at each of the bases, (S, n, 4).
+        base: Which of the bases each replaces, (m,).
+        ref: The base that goes, (m,), 0 to 3 for A, C, G, T.
+        alt: The base that comes, (m,), likewise.
+    """
+
+    logp: npt.NDArray[np.float32]
+    base: Positions
+    ref: Positions
+    alt: Positions
+
+    @cached_property
+    def ref_logp(self) -> Values:
+        """Log p of the REF bases, (m,)."""
+        return self._mean_logp[self.base, self.ref]
+
+    @cached_property
+    def alt_logp(self) -> Values:
+        """Log p of the ALT bases, (m,)."""
+        return self._mean_logp[self.base, self.alt]
+
+    @cached_property
+    def entropy(self) -> Values:
+        """Of the bases' predictions, in bits, (m,)."""
+        return entropies(self.logp)[self.base]
+
+    @cached_property
+    def _mean_logp(self) -> Values:
+        mean: Values = self.logp.mean(axis=0, dtype=np.float64)
+        return mean
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a table.
@@ -146,6 +188,8 @@ class Score:
         positions: Which positions of the REF window it reads.
         reads_alternative: Whether it reads the ALT haplotype as well.
         compute: A value each column, None where there is none.
+        compute_all: The same for many substitutions of one base each, which all have one: arrays (m,), far
+            faster; None where each needs a haplotype of its own.
     """
 
     name: str
@@ -155,6 +199,7 @@ class Score:
     positions: Callable[[PlacedAllele], Positions]
     reads_alternative: bool = False
     compute: Callable[[ReadAllele], tuple[float | None, ...]]
+    compute_all: Callable[[ReadSubstitutions], tuple[Values, ...]] | None = None
 
 
 def _any(allele: Allele) -> bool:
@@ -185,6 +230,10 @@ def _llr(read: ReadAllele) -> tuple[float]:
     return (read.alt_logp - read.ref_logp,)
 
 
+def _llr_of_all(read: ReadSubstitutions) -> tuple[Values]:
+    return (read.alt_logp - read.ref_logp,)
+
+
 def _delta_pll(read: ReadAllele) -> tuple[float]:
     before, after = read.before_and_after
     return (after.pll - before.pll,)
@@ -210,9 +259,17 @@ def _logp(read: ReadAllele) -> tuple[float, float]:
     return read.ref_logp, read.alt_logp
 
 
+def _logp_of_all(read: ReadSubstitutions) -> tuple[Values, Values]:
+    return read.ref_logp, read.alt_logp
+
+
 def _entropy(read: ReadAllele) -> tuple[float | None]:
     at = read.placed.at
     return (read.window.entropy(at) if at < read.placed.length else None,)
+
+
+def _entropy_of_all(read: ReadSubstitutions) -> tuple[Values]:
+    return (read.entropy,)
 
 
 _ASKED_FOR = (
@@ -223,6 +280,7 @@ _ASKED_FOR = (
         is_defined=_is_substitution,
         positions=_differing,
         compute=_llr,
+        compute_all=_llr_of_all,
     ),
     Score(
         name="delta_pll",
@@ -271,6 +329,7 @@ _ALWAYS = (
         is_defined=_changes_bases,
         positions=_differing,
         compute=_logp,
+        compute_all=_logp_of_all,
     ),
     Score(
         name="entropy",
@@ -279,6 +338,7 @@ _ALWAYS = (
         is_defined=_any,
         positions=_site,
         compute=_entropy,
+        compute_all=_entropy_of_all,
     ),
 )
 
@@ -299,8 +359,17 @@ def wanted_scores(allele: Allele, asked: tuple[str, ...] | None) -> tuple[Score,
 
 def values(scores: tuple[Score, ...], read: ReadAllele) -> dict[str, float | None]:
     """The columns that `scores` fill."""
+    return _by_column((score, score.compute(read)) for score in scores)
+
+
+def values_at_once(scores: tuple[Score, ...], read: ReadSubstitutions) -> dict[str, Values]:
+    """The columns that those of `scores` fill which are computed of many alleles at once."""
+    return _by_column((score, score.compute_all(read)) for score in scores if score.compute_all is not None)
+
+
+def _by_column(computed: Iterable[tuple[Score, tuple[Value, ...]]]) -> dict[str, Value]:
     return {
         column.name: value
-        for score in scores
-        for column, value in zip(score.columns, score.compute(read), strict=True)
+        for score, found in computed
+        for column, value in zip(score.columns, found, strict=True)
     }

@@ -11,7 +11,7 @@ from janusdna_cli.outputs.formats import VARIANTS
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.variants.scores import SCORES
 
-__all__ = ["FORMATS", "ScoreSettings"]
+__all__ = ["FORMATS", "ScoreSettings", "checked_scores"]
 
 # What the table can be written as.
 FORMATS = VARIANTS
@@ -48,14 +48,21 @@ class ScoreSettings(RunSettings):
         super().__post_init__()
         paths(self, "vcf", "fasta")
         check(self, whole("span", low=1, unit="bases"), one_of("context", choices=CONTEXTS))
-        if self.scores is not None:
-            self._check_scores()
+        object.__setattr__(self, "scores", checked_scores(self.scores))
 
-    def _check_scores(self) -> None:
-        known = ", ".join(SCORES)
-        if isinstance(self.scores, str) or not self.scores:
-            raise InputError(f"--scores: found {self.scores!r}, expected a tuple of some of {known}")
-        for score in self.scores:
-            if score not in SCORES:
-                raise InputError(f"--scores: no score is called {score!r}: expected some of {known}")
-        object.__setattr__(self, "scores", tuple(self.scores))
+
+def checked_scores(scores: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Names of scores as a tuple; None for the default ones.
+
+    Raises:
+        InputError: If there is none of such a name.
+    """
+    if scores is None:
+        return None
+    known = ", ".join(SCORES)
+    if isinstance(scores, str) or not scores:
+        raise InputError(f"--scores: found {scores!r}, expected a tuple of some of {known}")
+    for score in scores:
+        if score not in SCORES:
+            raise InputError(f"--scores: no score is called {score!r}: expected some of {known}")
+    return tuple(scores)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from janusdna_cli import EmbedSettings, ScoreSettings
+from janusdna_cli import EmbedSettings, MutagenesisSettings, ScoreSettings, TrackSettings
 from janusdna_cli.errors import InputError
 from janusdna_cli.outputs.formats import Format
 from janusdna_cli.runs.settings import RunSettings
@@ -62,6 +62,21 @@ OF_VARIANTS = [
     ("scores", "llr"),
     ("scores", ()),
 ]
+
+
+OF_BASES = [("region", 7), ("region", ("chr1", 7)), ("regions", 1.5)]
+OF_MAPS = [*OF_BASES, *OF_VARIANTS[2:], ("plot", "map.gif"), ("plot", 7)]
+OF_TRACKS = [*OF_BASES, ("value", "llr"), ("value", None), ("format", "vcf")]
+
+
+@pytest.mark.parametrize(("field", "value"), SHARED + OF_MAPS)
+def test_a_value_that_means_nothing_is_refused_for_maps(field, value):
+    check_refused(lambda: MutagenesisSettings(**{"fasta": "g.fa", field: value}), field, value)
+
+
+@pytest.mark.parametrize(("field", "value"), SHARED + OF_TRACKS)
+def test_a_value_that_means_nothing_is_refused_for_tracks(field, value):
+    check_refused(lambda: TrackSettings(**{"fasta": "g.fa", field: value}), field, value)
 
 
 @pytest.mark.parametrize(("field", "value"), SHARED + OF_REGIONS)

@@ -20,6 +20,8 @@ COMMANDS = [
     ["info"],
     ["embed"],
     ["score-variants"],
+    ["mutagenesis"],
+    ["track"],
     ["merge"],
     ["plot"],
     ["models", "list"],

@@ -25,7 +25,8 @@ class Case:
     Attributes:
         name: For the test's name.
         options: Of the command.
-        variants: Whether it scores variants; else it embeds regions.
+        variants: Whether it scores variants; else it takes regions.
+        command: What it does with regions.
         shuffled: Whether the input is in no order.
         whole: Whether the input is the FASTA alone.
     """
@@ -36,6 +37,12 @@ class Case:
     shuffled: bool = False
     whole: bool = False
     window: int = 64
+    command: str = "embed"
+
+    @property
+    def place(self) -> int:
+        """Of the input among the words."""
+        return 1 if self.variants else 2 if self.command == "embed" else 3
 
     def words(self, work) -> list[object]:
         """The command line, without the output."""
@@ -47,6 +54,8 @@ class Case:
         if self.whole:
             return ["embed", fasta, *common]
         bed = work.bed(*(REGIONS[::-1] if self.shuffled else REGIONS))
+        if self.command != "embed":
+            return [self.command, fasta, "--regions", bed, *common]
         return ["embed", fasta, bed, *common]
 
 
@@ -97,6 +106,8 @@ CASES = [
     Case("max-shuffled", ("--pool", "max", "--no-rc", "--strand-aware"), variants=False, shuffled=True),
     Case("center", ("--pool", "center"), variants=False),
     Case("none", ("--pool", "none"), variants=False),
+    Case("mutagenesis", ("--deletions", "--span", 8), variants=False, command="mutagenesis"),
+    Case("track-shuffled", ("--value", "entropy"), variants=False, shuffled=True, command="track"),
     Case("whole-fasta", ("--pool", "mean"), variants=False, whole=True),
 ]
 

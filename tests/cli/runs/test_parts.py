@@ -101,6 +101,7 @@ def test_a_part_says_which_it_is(work, whole):
         "count": 3,
         "rows": pq.read_metadata("out.parquet").num_rows,
         "source": str((work.folder / "variants.vcf").resolve()),
+        "reference": str((work.folder / "genome.fa").resolve()),
     }
     assert found.pop("contig_md5").items() <= one.pop("contig_md5").items()
     assert found == one

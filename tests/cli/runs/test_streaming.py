@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("small")
 def test_a_pipe_gives_what_a_file_gives(work, case, whole):
     """Regions of several chunks and tiles out of order included."""
     words = case.words(work)
-    place = 1 if case.variants else 2
+    place = case.place
     stdin = Path(words[place]).read_bytes()
     piped = [word for word in words if word != "--keep-columns"]
     named = run_to_end(work, piped, "named.tsv")

@@ -23,7 +23,9 @@ def small_units(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_units")
-@pytest.mark.parametrize("name", ["centered-shuffled", "tiled-shuffled", "mean", "none"])
+@pytest.mark.parametrize(
+    "name", ["centered-shuffled", "tiled-shuffled", "mean", "none", "mutagenesis", "track-shuffled"]
+)
 def test_several_make_the_table_of_one(work, monkeypatch, name):
     case = next(case for case in CASES if case.name == name)
     words = case.words(work)
