@@ -3,8 +3,8 @@
     python benchmarks/growth.py --rows 100000 1000000 10000000 --what tiled
 
 The real commands, from file to Parquet, over a made-up VCF of SNVs and 3 % indels, in the order of the contig
-or in none, and over a BED, with a model that answers at once with zeros: a million rows would keep a real one
-busy for hours on a CPU. Each size in a process of its own.
+or in none, over a BED, and over each base of a genome. The model answers at once with zeros: a million rows
+would keep a real one busy for hours on a CPU. Each size in a process of its own.
 """
 
 from __future__ import annotations
@@ -24,13 +24,24 @@ from torch import Tensor
 
 from janusdna import Model
 from janusdna.reader import Reading
-from janusdna_cli import EmbedSettings, ScoreSettings, embed_regions, score_variants
+from janusdna_cli import (
+    EmbedSettings,
+    MutagenesisSettings,
+    ScoreSettings,
+    TrackSettings,
+    embed_regions,
+    make_track,
+    score_every_allele,
+    score_variants,
+)
 from janusdna_cli.runtime.summary import Summary
 
-WHAT = ("tiled", "tiled shuffled", "centered", "embed")
+WHAT = ("tiled", "tiled shuffled", "centered", "embed", "mutagenesis", "track")
 _PRESET = "janusdna-32"
 _BASES_A_ROW = 5
 _REGION = 100
+# What reads all of the genome, and its rows for each base.
+_WHOLE = {"mutagenesis": 3, "track": 1}
 
 
 def main() -> None:
@@ -48,19 +59,23 @@ def main() -> None:
     for what in options.what:
         for count in options.rows:
             with tempfile.TemporaryDirectory() as folder:
-                write_files(Path(folder), count, shuffled="shuffled" in what)
+                write_files(Path(folder), count, what)
                 command = [__file__, "--once", folder, "--what", what, "--window", options.window]
                 _, peak, said = run_child([sys.executable, *map(str, command)])
             rows.append(json.loads(said.splitlines()[-1]) | {"peak memory, MB": peak / 1e6})
     report(rows, options.json)
 
 
-def write_files(folder: Path, count: int, *, shuffled: bool) -> None:
-    """A genome, about `count` variants of it, as many regions, and a network."""
+def write_files(folder: Path, count: int, what: str) -> None:
+    """A genome, what makes about `count` rows of it, and a network."""
+    made_up.write_model(folder / "model", _PRESET)
+    if what in _WHOLE:
+        made_up.write_genome(folder / "genome.fa", count // _WHOLE[what])
+        return
     bases = made_up.write_genome(folder / "genome.fa", count * _BASES_A_ROW)
     vcf = folder / "variants.vcf"
     made_up.write_variants(vcf, bases, every=_BASES_A_ROW)
-    if shuffled:
+    if "shuffled" in what:
         lines = vcf.read_text().splitlines(keepends=True)
         header = sum(line.startswith("#") for line in lines)
         records = lines[header:]
@@ -68,7 +83,6 @@ def write_files(folder: Path, count: int, *, shuffled: bool) -> None:
         vcf.write_text("".join(lines[:header] + records))
     starts = (i * _BASES_A_ROW for i in range(count - _REGION))
     (folder / "regions.bed").write_text("".join(f"chr1\t{at}\t{at + _REGION}\n" for at in starts))
-    made_up.write_model(folder / "model", _PRESET)
 
 
 def measured(folder: Path, what: str, window: int) -> Row:
@@ -96,29 +110,15 @@ def measured(folder: Path, what: str, window: int) -> Row:
 def run(folder: Path, what: str, window: int) -> Summary:
     """The command, as its users run it."""
     model, fasta, output = (str(folder / name) for name in ("model", "genome.fa", "out.parquet"))
+    common = {"fasta": fasta, "output": output, "model": model, "window": window, "quiet": True}
+    if what == "mutagenesis":
+        return score_every_allele(MutagenesisSettings(**common))
+    if what == "track":
+        return make_track(TrackSettings(**common))
     if what == "embed":
-        return embed_regions(
-            EmbedSettings(
-                fasta=fasta,
-                regions=str(folder / "regions.bed"),
-                output=output,
-                model=model,
-                window=window,
-                quiet=True,
-            )
-        )
+        return embed_regions(EmbedSettings(**common, regions=str(folder / "regions.bed")))
     context = "tiled" if "tiled" in what else "centered"
-    return score_variants(
-        ScoreSettings(
-            vcf=str(folder / "variants.vcf"),
-            fasta=fasta,
-            output=output,
-            model=model,
-            window=window,
-            context=context,
-            quiet=True,
-        )
-    )
+    return score_variants(ScoreSettings(**common, vcf=str(folder / "variants.vcf"), context=context))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,13 @@ def test_tile_measures_variants_of_both_kinds(run, tmp_path):
     ]  # fmt: skip
 
 
+def test_mutagenesis_measures_every_length(run, tmp_path):
+    run("mutagenesis", "--window", 64, "--bases", 10, 20, "--json", tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert [(row["alleles"], row["windows"]) for row in rows] == [(30, 2), (60, 2)]
+    assert all(row["chr22, processor days"] > 0 for row in rows)
+
+
 def test_records_io_measures_every_format(run, tmp_path):
     run("records_io", "--records", 50, "--samples", 0, 2, "--runs", 1, "--json", tmp_path / "out.json")
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
