@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable
-from importlib import import_module
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,9 @@ import pyarrow.compute as pc
 from janusdna import tokens
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.bed import Region
+from janusdna_cli.mutagenesis.picture import check_length, draw_map
 from janusdna_cli.mutagenesis.settings import MutagenesisSettings
+from janusdna_cli.outputs.picture_formats import check_picture
 from janusdna_cli.runs.target import Target
 from janusdna_cli.variants.scores import DEFAULT_SCORES, SCORES
 
@@ -41,7 +42,7 @@ class Map:
 
     def __init__(self, path: str, region: Region, column: str) -> None:
         name = f"{region.chrom}:{region.start + 1:,}-{region.end:,}"
-        _picture().check_length(name, region.end - region.start)
+        check_length(name, region.end - region.start)
         self._path = path
         self._region = region
         self._column = column
@@ -67,6 +68,7 @@ class Map:
         if len(first) != 1:
             found = "none" if not first else "more than one"
             raise InputError(f"--plot: a picture shows one region, found {found}; name it with -r")
+        check_picture(str(settings.plot), overwrite=settings.overwrite)
         asked = settings.scores or DEFAULT_SCORES
         return cls(str(settings.plot), first[0], SCORES[asked[0]].columns[0].name)
 
@@ -101,7 +103,7 @@ class Map:
         scores[base[made], to] = _numbers(rows, self._column)[made]
         deletions = np.full(count, np.nan)
         deletions[base[is_deletion]] = _numbers(rows, self._column)[is_deletion]
-        _picture().draw_map(
+        draw_map(
             self._path,
             contig=rows["chrom"][0].as_py(),
             start=self._region.start,
@@ -117,8 +119,3 @@ def _numbers(rows: pa.Table, column: str) -> npt.NDArray[np.float64]:
     """NaN where there is none."""
     found: npt.NDArray[np.float64] = rows[column].to_numpy().astype(np.float64)
     return found
-
-
-def _picture() -> Any:
-    """Who draws; matplotlib is loaded where a picture is asked for."""
-    return import_module("janusdna_cli.mutagenesis.picture")

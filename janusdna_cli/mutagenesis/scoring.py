@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -19,7 +19,6 @@ from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.places import asked_regions, named_region
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.mutagenesis.alleles import row_count
-from janusdna_cli.mutagenesis.plotting import Map
 from janusdna_cli.mutagenesis.questions import Asking, StretchQuestion, outside_row
 from janusdna_cli.mutagenesis.records import as_made_records, made_header, with_made_records
 from janusdna_cli.mutagenesis.settings import MutagenesisSettings
@@ -39,6 +38,9 @@ from janusdna_cli.variants.annotation import annotation_schema
 from janusdna_cli.variants.loads import AlleleLoads
 from janusdna_cli.variants.questions import WindowQuestion
 from janusdna_cli.variants.table import VARIANT_SCHEMA
+
+if TYPE_CHECKING:
+    from janusdna_cli.mutagenesis.plotting import Map
 
 __all__ = ["MutagenesisSettings", "score_every_allele"]
 
@@ -94,7 +96,7 @@ class Mutagenesis:
         self.reference = reference
         for name in settings.region:  # before anything is loaded
             named_region(name, reference)
-        self.map = Map.of(settings, self._regions(), target) if settings.plot and target else None
+        self.map = self._map(target) if settings.plot and target else None
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
         is_record = target is not None and target.form in (Format.vcf, Format.bcf) and not target.is_kept
@@ -200,6 +202,12 @@ class Mutagenesis:
                 for stretch, question in zip(asked.chunk.items, asked.questions, strict=True)
             ]
             yield Done(asked.chunk, pa.concat_tables(tables), {window.contig for window in found})
+
+    def _map(self, target: Target) -> Map:
+        """Of the rows; matplotlib is loaded where a picture is asked for."""
+        from janusdna_cli.mutagenesis.plotting import Map
+
+        return Map.of(self.settings, self._regions(), target)
 
     def _regions(self) -> Iterator[Any]:
         return asked_regions(self.reference, self.settings.region, self.settings.regions)

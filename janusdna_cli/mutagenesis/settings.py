@@ -8,6 +8,7 @@ from pathlib import Path
 from janusdna_cli.checks import Rule, check, one_of, paths, texts, whole
 from janusdna_cli.genome.windows import CONTEXTS, Context
 from janusdna_cli.outputs.formats import VARIANTS, Format
+from janusdna_cli.outputs.picture_formats import PICTURE_FORMATS
 from janusdna_cli.runs.settings import RunSettings
 from janusdna_cli.variants.settings import checked_scores
 
@@ -15,11 +16,12 @@ __all__ = ["FORMATS", "MutagenesisSettings"]
 
 # What the table can be written as.
 FORMATS = VARIANTS
-_PICTURES = (".png", ".svg", ".pdf")
 _RULES = (
     whole("span", low=1, unit="bases"),
     one_of("context", choices=CONTEXTS),
-    Rule(("plot",), lambda path: Path(path).suffix.lower() in _PICTURES, f"a name in {', '.join(_PICTURES)}"),
+    Rule(
+        ("plot",), lambda path: Path(path).suffix.lower()[1:] in PICTURE_FORMATS, "a name in .png, .svg, .pdf"
+    ),
 )
 
 

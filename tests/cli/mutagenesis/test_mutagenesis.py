@@ -1,14 +1,13 @@
 """Every allele of a region against `score-variants` of the same alleles, and what a region may be."""
 
 import subprocess
-import sys
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pysam
 import pytest
 
+from janusdna_cli.mutagenesis import plotting
 from janusdna_cli.reading import chunks
 from janusdna_cli.variants.table import VARIANT_SCHEMA
 
@@ -237,10 +236,8 @@ def test_a_region_of_unknown_bases_is_not_read(work):
 def drawn(monkeypatch):
     """What is to be drawn, instead of a picture."""
     calls = []
-    picture = ModuleType("janusdna_cli.mutagenesis.picture")
-    picture.check_length = lambda name, bases: calls.append((name, bases))
-    picture.draw_map = lambda path, **what: calls.append(what | {"path": path})
-    monkeypatch.setitem(sys.modules, picture.__name__, picture)
+    monkeypatch.setattr(plotting, "check_length", lambda name, bases: calls.append((name, bases)))
+    monkeypatch.setattr(plotting, "draw_map", lambda path, **what: calls.append(what | {"path": path}))
     return calls
 
 
