@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from janusdna_cli.calibration.calibrating import CalibrateSettings, calibrate
     from janusdna_cli.dependencies.dependency_map import DependencyMap
     from janusdna_cli.dependencies.mapping import map_dependencies
     from janusdna_cli.dependencies.settings import DependenciesSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BenchmarkSettings",
+    "CalibrateSettings",
     "DependenciesSettings",
     "DependencyMap",
     "EmbedSettings",
@@ -45,6 +47,7 @@ __all__ = [
     "TrackSettings",
     "VariantBenchmarkSettings",
     "benchmark_variants",
+    "calibrate",
     "embed_regions",
     "finetune",
     "make_track",
@@ -81,6 +84,8 @@ _HOMES = {
     "ProbeSettings": "finetuning.probe_settings",
     "probe": "finetuning.probing",
     "BenchmarkSettings": "suites.benchmark",
+    "CalibrateSettings": "calibration.calibrating",
+    "calibrate": "calibration.calibrating",
     "run_benchmark": "suites.benchmark",
     "VariantBenchmarkSettings": "suites.variant_settings",
     "benchmark_variants": "suites.variants",

@@ -24,6 +24,7 @@ from janusdna import __version__
 from janusdna.errors import JanusDNAError
 from janusdna_cli.commands import (
     benchmark,
+    calibrate,
     demo,
     dependencies,
     doctor,
@@ -173,6 +174,7 @@ app.command("score-variants")(score_variants.score_variants)
 app.command("dependencies")(dependencies.dependencies)
 app.command("mutagenesis")(mutagenesis.mutagenesis)
 app.command("track")(track.track)
+app.command("calibrate")(calibrate.calibrate)
 app.command("merge")(merge.merge)
 app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)

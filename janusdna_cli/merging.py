@@ -84,7 +84,8 @@ def _beside_records(parts: Parts, rows: Iterable[pa.Table]) -> AbstractContextMa
         before, file_identity(parts.source), place=f"{parts.source}: the run", fix="put the same file there"
     )
     contigs = ((name, None) for name in parts.contigs())
-    return as_records(parts.source, _asked_scores(parts), rows, contigs)
+    has_percentiles = "background" in parts.metadata
+    return as_records(parts.source, _asked_scores(parts), rows, contigs, with_percentiles=has_percentiles)
 
 
 def _asked_scores(parts: Parts) -> tuple[str, ...] | None:

@@ -75,11 +75,11 @@ def _show(path: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ["pos", "id", "ref", "alt", "status", "llr", "delta_pll"]
-    title = "llr below 0: the model finds ALT less likely than REF"
+    columns = ["pos", "id", "ref", "alt", "status", "llr", "delta_pll", "pct"]
+    title = "llr below 0: the model finds ALT less likely than REF; pct: of random alleles of its kind"
     table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
-        numeric = column in ("pos", "llr", "delta_pll")
+        numeric = column in ("pos", "llr", "delta_pll", "pct")
         table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
     for row in pd.read_parquet(path)[columns].itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))

@@ -39,6 +39,14 @@ def score_variants(
             "each read once for all variants in its middle half: less context on one side, far less time.",
         ),
     ] = ScoreSettings.context,
+    background: Annotated[
+        str,
+        typer.Option(
+            "--background",
+            metavar="auto|none|FILE",
+            help="What percentiles are told by; auto finds what `calibrate` made, or came with the model.",
+        ),
+    ] = ScoreSettings.background,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first allele that is not ok.")
     ] = ScoreSettings.strict,
@@ -60,6 +68,7 @@ def score_variants(
             scores=options.names(scores),
             span=span,
             context=context,
+            background=background,
             strict=strict,
             **shared,
         )

@@ -15,8 +15,11 @@ from janusdna.checkpoint import CONFIG_NAME, build, read_config
 from janusdna.json_object import read_json
 from janusdna.nn.model import JanusDNA
 from janusdna.reader import find_named, open_checkpoint
+from janusdna_cli.backgrounds.background import Background
+from janusdna_cli.backgrounds.keeping import kept_backgrounds
 from janusdna_cli.model_store.published import FILES, known_checksum, published_checksum, published_sizes
 from janusdna_cli.model_store.verification import verified_by
+from janusdna_cli.reading.opening import folder_of
 from janusdna_cli.runtime.facts import as_lines
 
 __all__ = ["Described", "describe", "describe_known", "described"]
@@ -32,6 +35,7 @@ class Described:
         directory: Where a model that was named is; None for one that was found by its path, and for a preset.
         sha256: Of the weights' file; None for a preset, which has none.
         provenance: Where the weights came from.
+        backgrounds: What percentiles of its scores are told by.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Described:
     directory: Path | None
     sha256: str | None
     provenance: dict[str, Any]
+    backgrounds: tuple[Background, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """For a person: topic to fact."""
@@ -48,7 +53,9 @@ class Described:
         identity = {"sha256": self.sha256} | self.provenance
         labels = self.provenance.get("labels")
         tuned = {} if labels is None else {"fine-tuned": f"on labels of {labels}; this is its backbone"}
-        return {"name": self.name} | tuned | place | _sizes(self.config) | identity
+        told = "; ".join(map(str, self.backgrounds)) or "none: `janusdna calibrate` makes one"
+        percentiles = {"percentiles": told}
+        return {"name": self.name} | tuned | place | _sizes(self.config) | identity | percentiles
 
     def record(self) -> dict[str, Any]:
         """For a program: JSON values."""
@@ -61,6 +68,7 @@ class Described:
             "parameters": total,
             "activated_parameters": activated,
             "model": self.config.to_dict(),
+            "backgrounds": [each.record() for each in self.backgrounds],
         }
 
 
@@ -78,7 +86,8 @@ def described(model: str) -> Described:
         return Described(model, PRESETS[model], None, None, {})
     found = open_checkpoint(model)
     build(found)
-    return Described(found.name, found.config, named, found.sha256, found.provenance)
+    backgrounds = tuple(kept_backgrounds(folder_of(model), found.sha256))
+    return Described(found.name, found.config, named, found.sha256, found.provenance, backgrounds)
 
 
 def describe(model: str) -> str:

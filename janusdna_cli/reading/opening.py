@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from janusdna.bundled import bundled_folder
-from janusdna.reader import Model, load
+from janusdna.reader import Model, find_named, load
 from janusdna_cli.reading.settings import FALLBACK_WINDOW, ModelSettings
 from janusdna_cli.runtime.threads import use_threads
 
-__all__ = ["open_model", "window_size"]
+__all__ = ["folder_of", "open_model", "window_of", "window_size"]
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +61,25 @@ def _warn_of_training(model: Model) -> None:
 def window_size(settings: ModelSettings, model: Model) -> int:
     """Bases of context to read, with one warning where they are more than the model was trained on."""
     trained = model.config.trained_length
-    size = settings.window or trained or FALLBACK_WINDOW
+    size = window_of(settings, trained)
     if trained is not None and size > trained:
         logger.warning(
             "window %s is longer than the %s bases that %s was trained on",
             f"{size:,}", f"{trained:,}", model.info.name,
         )  # fmt: skip
     return size
+
+
+def window_of(settings: ModelSettings, trained_length: int | None) -> int:
+    """Bases of context to read, with a model that was trained on so many; None where nobody knows."""
+    return settings.window or trained_length or FALLBACK_WINDOW
+
+
+def folder_of(model: str | None) -> Path:
+    """The folder that holds the model which settings name, if there is one."""
+    if model is None:
+        return bundled_folder()
+    path = Path(model)
+    if path.exists():
+        return path if path.is_dir() else path.parent
+    return find_named(model) or path

@@ -15,7 +15,7 @@ from janusdna_cli.outputs.info_values import INFO
 from janusdna_cli.outputs.records import RECORD
 from janusdna_cli.reading.survey import unannounced
 from janusdna_cli.runs.finishing import Outgoing
-from janusdna_cli.variants.scores import DEFAULT_SCORES, SCORES
+from janusdna_cli.variants.scores import DEFAULT_SCORES, PERCENTILE, SCORES
 from janusdna_cli.variants.table import VARIANT_SCHEMA
 
 __all__ = ["annotation_schema", "as_records", "with_records"]
@@ -25,14 +25,16 @@ _RECORD_BYTES = 16 << 20  # of a table that is given
 _SITE = ("chrom", "pos", "ref", "alt")
 
 
-def annotation_schema(scores: tuple[str, ...] | None) -> Any:
+def annotation_schema(scores: tuple[str, ...] | None, *, with_percentiles: bool = False) -> Any:
     """`VARIANT_SCHEMA` and the column of records; what becomes INFO has its field's name in its metadata.
 
     Args:
         scores: Those that were asked for; None for the default ones.
+        with_percentiles: Whether there is a background to tell them by.
     """
     asked = DEFAULT_SCORES if scores is None else scores
     columns = [column for name in SCORES if name in asked for column in SCORES[name].columns]
+    columns += [PERCENTILE] if with_percentiles else []
     named = {"status": _STATUS} | {column.name: column.info for column in columns if column.info}
     schema = VARIANT_SCHEMA
     for column, info in named.items():
@@ -48,6 +50,8 @@ def as_records(
     scores: tuple[str, ...] | None,
     rows: Iterable[pa.Table],
     contigs: Iterable[tuple[str, int | None]] = (),
+    *,
+    with_percentiles: bool = False,
 ) -> Iterator[Outgoing]:
     """A table of variants as VCF and BCF take it: the input is read once more, beside its rows.
 
@@ -56,13 +60,15 @@ def as_records(
         scores: Those that were asked for; None for the default ones.
         rows: All of the table, in the order of the input.
         contigs: Names and lengths, for a BCF that is made of text whose header does not declare them.
+        with_percentiles: Whether there is a background to tell them by.
 
     Raises:
         InputError: The input has other records than the rows came from.
     """
     with unannounced(), VariantReader.open(source, keep_records=True) as records:
         header = replace(records.header, contigs=tuple(contigs))
-        yield Outgoing(annotation_schema(scores), with_records(rows, records), header)
+        schema = annotation_schema(scores, with_percentiles=with_percentiles)
+        yield Outgoing(schema, with_records(rows, records), header)
 
 
 class _Row(NamedTuple):

@@ -23,6 +23,7 @@ from janusdna_cli.reading.odds import change_of_odds
 __all__ = [
     "COLUMNS",
     "DEFAULT_SCORES",
+    "PERCENTILE",
     "SCORES",
     "UNITS",
     "Column",
@@ -190,6 +191,7 @@ class Score:
         compute: A value each column, None where there is none.
         compute_all: The same for many substitutions of one base each, which all have one: arrays (m,), far
             faster; None where each needs a haplotype of its own.
+        percentile: The column that says how unusual it is; None for no such column.
     """
 
     name: str
@@ -200,6 +202,7 @@ class Score:
     reads_alternative: bool = False
     compute: Callable[[ReadAllele], tuple[float | None, ...]]
     compute_all: Callable[[ReadSubstitutions], tuple[Values, ...]] | None = None
+    percentile: Column | None = None
 
 
 def _any(allele: Allele) -> bool:
@@ -272,6 +275,7 @@ def _entropy_of_all(read: ReadSubstitutions) -> tuple[Values]:
     return (read.entropy,)
 
 
+_SHARE = "share of random alleles of its class with {}"
 _ASKED_FOR = (
     Score(
         name="llr",
@@ -281,6 +285,7 @@ _ASKED_FOR = (
         positions=_differing,
         compute=_llr,
         compute_all=_llr_of_all,
+        percentile=Column("llr_pct", _SHARE.format("an llr as low")),
     ),
     Score(
         name="delta_pll",
@@ -292,6 +297,7 @@ _ASKED_FOR = (
         positions=_around,
         reads_alternative=True,
         compute=_delta_pll,
+        percentile=Column("delta_pll_pct", _SHARE.format("a delta_pll as low")),
     ),
     Score(
         name="embedding",
@@ -315,6 +321,7 @@ _ASKED_FOR = (
         positions=_around,
         reads_alternative=True,
         compute=_influence,
+        percentile=Column("influence_pct", _SHARE.format("an influence as high")),
     ),
 )
 # What every allele's row has, whatever was asked for.
@@ -347,7 +354,13 @@ SCORES = {score.name: score for score in _ASKED_FOR}
 DEFAULT_SCORES = ("llr", "delta_pll")
 # Of columns that have one.
 UNITS = {"llr": "nats", "delta_pll": "nats", "influence": "bits"}
-COLUMNS = tuple(column for score in _ASKED_FOR + _ALWAYS for column in score.columns)
+# How unusual an allele is by the first of the scores that it has.
+PERCENTILE = Column("pct", "percentile of the first score of --scores that the allele has", "JANUS_PCT")
+COLUMNS = (
+    *(column for score in _ASKED_FOR for column in (*score.columns, score.percentile) if column is not None),
+    PERCENTILE,
+    *(column for score in _ALWAYS for column in score.columns),
+)
 
 
 def wanted_scores(allele: Allele, asked: tuple[str, ...] | None) -> tuple[Score, ...]:

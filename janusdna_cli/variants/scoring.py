@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from janusdna_cli.backgrounds.classes import allele_class
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.agreement import warn_of_lengths
-from janusdna_cli.genome.alleles import Status
+from janusdna_cli.genome.alleles import Allele, Status
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
@@ -44,8 +45,14 @@ from janusdna_cli.runtime.summary import Summary
 from janusdna_cli.variants.agreement import RowsSeen, of_one_assembly
 from janusdna_cli.variants.annotation import annotation_schema, as_records
 from janusdna_cli.variants.loads import AlleleLoads
+from janusdna_cli.variants.percentiles import (
+    PercentilesSeen,
+    background_of,
+    percentiles,
+    provenance_of,
+)
 from janusdna_cli.variants.plan import PlannedAllele, plan_alleles
-from janusdna_cli.variants.questions import AlleleQuestion, WindowQuestion
+from janusdna_cli.variants.questions import AlleleQuestion, Values, WindowQuestion
 from janusdna_cli.variants.settings import ScoreSettings
 from janusdna_cli.variants.table import VARIANT_SCHEMA, ScoredRows, columns_of
 from janusdna_cli.variants.tiles import NumberedRow, Tiles
@@ -64,11 +71,12 @@ def score_variants(settings: ScoreSettings) -> Summary:
 
 
 class _Row(NamedTuple):
-    """A row to come, by its number in the table; asked about where it has a window."""
+    """A row to come, by its number in the table; asked about where it has a window; with its class."""
 
     number: int
     planned: PlannedAllele
     question: AlleleQuestion | None
+    kind: str | None = None
 
 
 class _Asked(NamedTuple):
@@ -108,15 +116,18 @@ class Scoring:
         self.reference = reference
         self.model = open_model(settings)
         self.window = window_size(settings, self.model)
-        self.schema = annotation_schema(settings.scores) if keeps_records else VARIANT_SCHEMA
+        self.background = background_of(settings, self.model, self.window)
+        self.schema = VARIANT_SCHEMA
         self.header = None
         if keeps_records:
+            self.schema = annotation_schema(settings.scores, with_percentiles=self.background is not None)
             self.header = replace(records.header, contigs=tuple(reference.lengths.items()))
         self._names: dict[str, None] = {}
         self._records = records
         self._tiles = tiles
         self._strands = BOTH_STRANDS if settings.both_strands else FORWARD
         self._seen = RowsSeen(records.name, reference)
+        self._percentiles_seen = PercentilesSeen(self.background)
         self._loads = AlleleLoads(
             self.window,
             len(self._strands),
@@ -162,6 +173,7 @@ class Scoring:
             "scores": "default" if scores is None else list(scores),
             "span": self.settings.span,
             "context": self.settings.context,
+            **provenance_of(self.background),
         }
 
     def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
@@ -170,7 +182,8 @@ class Scoring:
 
     def again(self, threads: int) -> Callable[[], AbstractContextManager[Scoring]]:
         """What opens this job in another process; tiles that are filled are shared."""
-        settings = replace(self.settings, threads=threads, quiet=True)
+        background = "none" if self.background is None else self.background.path
+        settings = replace(self.settings, threads=threads, quiet=True, background=background)
         return partial(Scoring.opened, settings, tiles=self._tiles.shared())
 
     def outgoing(self, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
@@ -181,16 +194,19 @@ class Scoring:
         contigs = [
             (name, None if contig is None else self.reference.lengths[contig]) for name, contig in found
         ]
-        return as_records(self.source, self.settings.scores, rows, contigs)
+        is_told = self.background is not None
+        return as_records(self.source, self.settings.scores, rows, contigs, with_percentiles=is_told)
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""
         self._seen.add(rows)
+        self._percentiles_seen.add(rows)
         return rows
 
     def warn(self) -> None:
-        """Say what file and reference disagree on."""
+        """Say what file and reference disagree on, and of how many alleles a background tells nothing."""
         self._seen.warn()
+        self._percentiles_seen.warn()
 
     def survey(self, bases: float) -> Iterator[Chunk[Any]]:
         """All of the work, in chunks, before it is begun; tiles are filled by it.
@@ -221,7 +237,7 @@ class Scoring:
     def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
         """Do some of the chunks, in their order."""
         for asked, answers in answered(map(self._ask, chunks), reader):
-            rows = _answered_rows(asked, answers)
+            rows = self._answered_rows(asked, answers)
             table = as_table(self._columns(rows), self.schema)
             contigs = {row.window.contig for row, _ in rows if row.window is not None}
             yield Done(asked.chunk, numbered_by(table, [row.number for row in asked.rows]), contigs)
@@ -267,16 +283,21 @@ class Scoring:
             return _Row(number, planned, None)
         settings = self.settings
         question = AlleleQuestion.of(planned.allele, planned.window, settings.scores, settings.span)
-        return _Row(number, planned, question)
+        kind = None if self.background is None else allele_class(planned.allele, self.reference)
+        return _Row(number, planned, question, kind)
 
+    def _answered_rows(self, asked: _Asked, answers: Mapping[Request, WindowAnswer]) -> ScoredRows:
+        """The rows with their values, in order; none where nothing was asked."""
+        found = {each.window: each.values(answers[request]) for request, each in asked.requests.items()}
+        return [(row.planned, self._values(row, found)) for row in asked.rows]
 
-def _answered_rows(asked: _Asked, answers: Mapping[Request, WindowAnswer]) -> ScoredRows:
-    """The rows with their values, in order; none where nothing was asked."""
-    found = {each.window: each.values(answers[request]) for request, each in asked.requests.items()}
-    return [
-        (row.planned, found[row.question.window][row.question.placed.allele] if row.question else {})
-        for row in asked.rows
-    ]
+    def _values(self, row: _Row, found: Mapping[Window, Mapping[Allele, Values]]) -> Values:
+        if row.question is None:
+            return {}
+        values = found[row.question.window][row.question.placed.allele]
+        if self.background is None or row.kind is None:
+            return values
+        return {**values, **percentiles(self.background, row.kind, values, self.settings.scores)}
 
 
 def _reference_path(settings: ScoreSettings, records: VariantReader) -> str:

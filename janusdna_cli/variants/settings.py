@@ -30,6 +30,8 @@ class ScoreSettings(RunSettings):
         context: "centered": each variant in the middle of its own window; "tiled": windows on a fixed grid,
             each read once for all variants in its middle half.
         strict: Make the first allele that cannot be scored an error.
+        background: What percentiles are told by: "auto" for the one that was made of this model, window,
+            context, span and strands, if there is one; "none"; or a file of `calibrate`.
 
     Raises:
         InputError: If a value means nothing.
@@ -43,10 +45,11 @@ class ScoreSettings(RunSettings):
     span: int = 128
     context: Context = "centered"
     strict: bool = False
+    background: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        paths(self, "vcf", "fasta")
+        paths(self, "vcf", "fasta", "background")
         check(self, whole("span", low=1, unit="bases"), one_of("context", choices=CONTEXTS))
         object.__setattr__(self, "scores", checked_scores(self.scores))
 

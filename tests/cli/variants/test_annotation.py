@@ -76,7 +76,8 @@ def test_an_input_that_was_changed_is_an_error(source, lines, problem):
 
 
 def test_every_score_that_can_be_asked_for_has_a_field_of_its_own():
-    fields = fields_of(annotation_schema(("llr", "delta_pll", "embedding", "influence")))
+    asked = ("llr", "delta_pll", "embedding", "influence")
+    fields = fields_of(annotation_schema(asked, with_percentiles=True))
     names = {column: field.name for column, field in fields.items()}
     assert names == {
         "status": "JANUS_STATUS",
@@ -85,8 +86,10 @@ def test_every_score_that_can_be_asked_for_has_a_field_of_its_own():
         "emb_l2": "JANUS_L2",
         "emb_cosine": "JANUS_COS",
         "influence": "JANUS_INFL",
+        "pct": "JANUS_PCT",
     }
     assert names.items() >= {column.name: column.info for column in COLUMNS if column.info}.items()
+    assert "pct" not in fields_of(annotation_schema(asked))
     assert {field.kind for field in fields.values()} == {"Float", "String"}
     assert fields["status"].kind == "String"
 

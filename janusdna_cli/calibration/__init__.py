@@ -1,0 +1,1 @@
+"""Random alleles to a background for the percentiles of scores."""
