@@ -19,6 +19,7 @@ from janusdna_cli.genome.fasta import Reference
 
 __all__ = ["RandomAlleles", "wanted"]
 
+_KINDS = ("deletion", "insertion", "MNV", "shortening", "lengthening")
 _BASES = frozenset(b"ACGT")
 _OTHERS = {base: bytes(sorted(_BASES - {base})) for base in sorted(_BASES)}
 # A class of SNVs gets twice as many as one of indels, and that twice as many as others.
@@ -112,15 +113,13 @@ class RandomAlleles:
             yield from ((after[:1], bytes([other])) for other in _OTHERS[after[0]])
         for first, last, kinds in self._proposals:
             length = self._rng.randint(first, last)
-            bases, following = after[:length], after[length : length + 1]
+            bases = after[:length]
             # Where it cannot move by one base, no unit of it stands beside it.
-            is_fixed = following != after[:1] and before[-1:] != bases[-1:]
+            is_fixed = after[length : length + 1] != bases[:1] and before[-1:] != bases[-1:]
+            is_unwanted = is_fixed and f"deletion:{name_of_length(last)}" not in self._open
             for kind in kinds:
-                if is_fixed and kind == "deletion" and f"{kind}:{name_of_length(last)}" not in self._open:
-                    continue
-                yield from (
-                    pair for pair in self._of_kind(kind, bases) if _BASES.issuperset(pair[0] + pair[1])
-                )
+                if not (kind == "deletion" and is_unwanted):
+                    yield from filter(_is_known, self._of_kind(kind, bases))
 
     def _of_kind(self, kind: str, bases: bytes) -> Iterator[tuple[bytes, bytes]]:
         length = len(bases)
@@ -144,4 +143,5 @@ class RandomAlleles:
         return self._reference.fetch(contig, start, start + length)
 
 
-_KINDS = ("deletion", "insertion", "MNV", "shortening", "lengthening")
+def _is_known(pair: tuple[bytes, bytes]) -> bool:
+    return _BASES.issuperset(b"".join(pair))

@@ -68,22 +68,23 @@ def calibrate(settings: CalibrateSettings) -> Background:
     checkpoint = open_checkpoint(folder if settings.model is None else settings.model)
     window = window_of(settings, checkpoint.config.trained_length)
     conditions = Conditions(window, settings.context, settings.span, settings.both_strands)
-    output = settings.output
-    if output is None:
-        path = place_to_keep(folder, checkpoint.sha256, conditions)
-        with reported(str(path)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        output = str(path)
+    output = settings.output or _own_place(place_to_keep(folder, checkpoint.sha256, conditions))
     check_destination(output, overwrite=settings.overwrite)
     with _work_folder(Path(output)) as work:
         vcf, scores = work / "alleles.vcf", work / "scores.parquet"
         _write_alleles(settings, vcf, window)
         score_variants(_score_settings(settings, vcf, scores))
-        text = _background_text(settings, scores, conditions)
-    write_text(Path(output), text)
+        write_text(Path(output), _background_text(settings, scores, conditions))
     found = read_background(output)
     _tell(found)
     return found
+
+
+def _own_place(path: Path) -> str:
+    """Its folder made."""
+    with reported(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return str(path)
 
 
 @contextmanager

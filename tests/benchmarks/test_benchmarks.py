@@ -18,7 +18,7 @@ SHARED_PARTS = {
 }
 NEEDS_A_GPU = {"gpu"}
 BY_HAND = {"faults", "two_processes"}
-NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "labels", "zero_shot"}
+NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "labels", "percentiles", "zero_shot"}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
 COMMON = ("--preset", "janusdna-32", "--json")
 
