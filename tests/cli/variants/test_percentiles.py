@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from janusdna_cli.backgrounds.background import Conditions, as_json_text, summarise
+from janusdna_cli.backgrounds.background import UNEXPECTED, Conditions, as_json_text, summarise
 from janusdna_cli.variants.scores import SCORES
 
 from ..conftest import random_bases
@@ -71,6 +71,11 @@ def metadata(path):
 
 def beside(work, text, name="background-x.json"):
     (work.model / name).write_text(text)
+
+
+def test_low_is_unexpected_of_scores_with_a_sign_and_high_of_others():
+    of = {name: "low" if score.is_signed else "high" for name, score in SCORES.items() if score.percentile}
+    assert of == UNEXPECTED
 
 
 def test_percentiles_stand_beside_their_scores(work, files, sha256):
