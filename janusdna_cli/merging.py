@@ -72,7 +72,9 @@ def _outgoing(parts: Parts, rows: Iterable[pa.Table], form: Format) -> Iterator[
         yield Outgoing(parts.schema, rows)
     elif parts.command == "mutagenesis":
         with parts.opened_reference() as reference:
-            yield as_made_records(rows, reference, _asked_scores(parts))
+            yield as_made_records(
+                rows, reference, _asked_scores(parts), with_percentiles=_has_percentiles(parts)
+            )
     else:
         with _beside_records(parts, rows) as table:
             yield table
@@ -84,8 +86,13 @@ def _beside_records(parts: Parts, rows: Iterable[pa.Table]) -> AbstractContextMa
         before, file_identity(parts.source), place=f"{parts.source}: the run", fix="put the same file there"
     )
     contigs = ((name, None) for name in parts.contigs())
-    has_percentiles = "background" in parts.metadata
-    return as_records(parts.source, _asked_scores(parts), rows, contigs, with_percentiles=has_percentiles)
+    return as_records(
+        parts.source, _asked_scores(parts), rows, contigs, with_percentiles=_has_percentiles(parts)
+    )
+
+
+def _has_percentiles(parts: Parts) -> bool:
+    return "background" in parts.metadata
 
 
 def _asked_scores(parts: Parts) -> tuple[str, ...] | None:

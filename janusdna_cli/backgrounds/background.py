@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from janusdna_cli.backgrounds.quantiles import kept_ranks, share_up_to
+from janusdna_cli.backgrounds.quantiles import Floats, Integers, kept_ranks, shares_up_to
 from janusdna_cli.errors import InputError
 
 __all__ = ["FEWEST", "UNEXPECTED", "Background", "Conditions", "as_json_text", "read_background", "summarise"]
@@ -76,8 +76,8 @@ class Background:
     conditions: Conditions
     made: Mapping[str, Any]
     counts: Mapping[str, int]
-    values: Mapping[str, Mapping[str, Sequence[float]]]
-    ranks: Mapping[int, Sequence[int]]
+    values: Mapping[str, Mapping[str, Floats]]
+    ranks: Mapping[int, Integers]
 
     @classmethod
     def of(cls, found: Any, path: str, sha256: str) -> Self:
@@ -89,7 +89,7 @@ class Background:
         if found["kind"] != _KIND or found["version"] != _VERSION:
             raise ValueError(f"version {found['version']}")
         conditions = Conditions(**found["conditions"])
-        ranks = {int(count): list(map(int, each)) for count, each in found["ranks"].items()}
+        ranks = {int(count): np.array(each, np.int64) for count, each in found["ranks"].items()}
         counts = {name: int(each["alleles"]) for name, each in found["classes"].items()}
         values = {
             name: {score: _ascending(score, each[score]) for score in UNEXPECTED if score in each}
@@ -125,22 +125,22 @@ class Background:
         facts = {"path": self.path, "sha256": self.sha256, **asdict(self.conditions)}
         return facts | {"scores": self.scores, "alleles": self.alleles, "classes": dict(self.counts)}
 
-    def percentile(self, kind: str, score: str, value: float) -> float | None:
-        """The share of random alleles of a class that are at least as unexpected, this one counted in.
+    def percentiles(self, kind: str, score: str, values: Floats) -> Floats | None:
+        """The share of random alleles of a class that are at least as unexpected, each one counted in.
 
         Args:
             kind: The class.
             score: One of `UNEXPECTED`.
-            value: Of the allele.
+            values: Of alleles of that class, (m,), NaN where there is none.
 
         Returns:
-            Above 0, 1 at most; None where the background does not tell.
+            (m,), above 0, 1 at most; None where the background does not tell.
         """
         kept = self.values.get(kind, {}).get(score)
         if kept is None:
             return None
-        rounded = float(np.float32(value))  # as tables have it
-        return share_up_to(_turned(score, rounded), kept, self.ranks[self.counts[kind]])
+        rounded = values.astype(np.float32).astype(np.float64)  # as tables have them
+        return shares_up_to(_turned(score, rounded), kept, self.ranks[self.counts[kind]])
 
 
 def read_background(path: str | Path) -> Background:
@@ -204,8 +204,8 @@ def _turned(score: str, values: Any) -> Any:
     return values if UNEXPECTED[score] == "low" else -values
 
 
-def _ascending(score: str, values: Sequence[float]) -> list[float]:
-    turned = [float(_turned(score, value)) for value in values]
-    if turned != sorted(turned):
+def _ascending(score: str, values: Any) -> Floats:
+    turned: Floats = np.array([float(_turned(score, value)) for value in values])
+    if (np.diff(turned) < 0).any():
         raise ValueError(f"{score} is not sorted")
     return turned

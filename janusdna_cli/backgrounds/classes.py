@@ -17,7 +17,14 @@ from collections.abc import Iterator
 from janusdna_cli.genome.alleles import Allele
 from janusdna_cli.genome.fasta import Reference
 
-__all__ = ["all_classes", "allele_class", "length_bins", "name_of_length", "unit_of"]
+__all__ = [
+    "all_classes",
+    "allele_class",
+    "length_bins",
+    "name_of_length",
+    "substitution_class",
+    "unit_of",
+]
 
 _SUBSTITUTIONS = ("A>C", "A>G", "A>T", "C>A", "C>G", "C>T")
 _FOLDED = str.maketrans("ACGT", "TGCA")
@@ -53,6 +60,20 @@ def all_classes(longest: int) -> dict[str, list[str]]:
     }
 
 
+def substitution_class(ref: str, alt: str, *, is_cpg: bool) -> str:
+    """The class of one base for another.
+
+    Args:
+        ref: The reference's base.
+        alt: What stands there instead.
+        is_cpg: Whether the reference's base is the C or the G of a CpG.
+    """
+    change = f"{ref}>{alt}"
+    if change not in _SUBSTITUTIONS:
+        change = change.translate(_FOLDED)
+    return f"SNV:{change}{':CpG' if is_cpg else ''}"
+
+
 def length_bins(longest: int) -> Iterator[tuple[int, int]]:
     """First and last length of 1, 2, 3, 4, 5-8, 9-16, ... up to the one of `longest`, which ends there."""
     first = 1
@@ -76,11 +97,8 @@ def unit_of(bases: bytes) -> bytes:
 
 
 def _substitution(allele: Allele, reference: Reference) -> str:
-    change = f"{allele.ref.decode()}>{allele.alt.decode()}"
-    if change not in _SUBSTITUTIONS:
-        change = change.translate(_FOLDED)
-    is_cpg = change.startswith("C") and _is_in_cpg(allele, reference)
-    return f"SNV:{change}{':CpG' if is_cpg else ''}"
+    is_cpg = allele.ref in b"CG" and _is_in_cpg(allele, reference)
+    return substitution_class(allele.ref.decode(), allele.alt.decode(), is_cpg=is_cpg)
 
 
 def _is_in_cpg(allele: Allele, reference: Reference) -> bool:

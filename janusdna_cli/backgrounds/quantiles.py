@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["kept_ranks", "share_up_to"]
+__all__ = ["kept_ranks", "shares_up_to"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 _A_DECADE = 12
 _IN_THE_MIDDLE = 40
@@ -25,18 +28,24 @@ def kept_ranks(count: int) -> list[int]:
     return sorted(rank for rank in ranks if 1 <= rank <= count)
 
 
-def share_up_to(value: float, kept: Sequence[float], ranks: Sequence[int]) -> float:
+def shares_up_to(values: Floats, kept: Floats, ranks: Integers) -> Floats:
     """The share of values that are no larger, the value itself counted in: above 0, and 1 at most.
 
     Args:
-        value: Any.
+        values: Any, (m,).
         kept: Sorted values of these ranks, repeated ones too.
         ranks: From 1 to the number of all values.
+
+    Returns:
+        (m,); NaN of NaN.
     """
-    at = bisect_right(kept, value)
-    rank = float(ranks[at - 1]) if at else 0.0
-    if 0 < at < len(kept):
-        # So many lie between the two, as if evenly spread.
-        between = ranks[at] - ranks[at - 1] - 1
-        rank += between * (value - kept[at - 1]) / (kept[at] - kept[at - 1])
-    return (rank + 1) / (ranks[-1] + 1)
+    at = np.searchsorted(kept, values, side="right")
+    before, after = np.maximum(at - 1, 0), np.minimum(at, len(kept) - 1)
+    found = np.where(at > 0, ranks[before], 0).astype(np.float64)
+    # So many lie between the two, as if evenly spread.
+    is_between = (at > 0) & (at < len(kept))
+    lower, upper = kept[before[is_between]], kept[after[is_between]]
+    between = ranks[after[is_between]] - ranks[before[is_between]] - 1
+    found[is_between] += between * (values[is_between] - lower) / (upper - lower)
+    shares: Floats = (found + 1) / (ranks[-1] + 1)
+    return np.where(np.isnan(values), np.nan, shares)

@@ -34,6 +34,7 @@ def mutagenesis(
             "each base in the middle of its own: more context on one side, far more time.",
         ),
     ] = MutagenesisSettings.context,
+    background: options.Background = MutagenesisSettings.background,
     plot: Annotated[
         str | None,
         typer.Option("--plot", metavar="PATH", help="Draw the map of one region, too: .png, .svg or .pdf."),
@@ -58,6 +59,7 @@ def mutagenesis(
             scores=options.names(scores),
             span=span,
             context=context,
+            background=background,
             plot=plot,
             **shared,
         )

@@ -19,6 +19,7 @@ from janusdna_cli.runtime.progress import configure_logging
 from janusdna_cli.variants.scores import SCORES
 
 __all__ = [
+    "Background",
     "BatchBp",
     "Device",
     "Dtype",
@@ -201,6 +202,15 @@ Span = Annotated[
         metavar="N",
         min=1,
         help="Bases on each side that delta_pll, embedding and influence read.",
+    ),
+]
+
+Background = Annotated[
+    str,
+    typer.Option(
+        "--background",
+        metavar="auto|none|FILE",
+        help="What percentiles are told by; auto finds what `calibrate` made, or came with the model.",
     ),
 ]
 

@@ -39,14 +39,7 @@ def score_variants(
             "each read once for all variants in its middle half: less context on one side, far less time.",
         ),
     ] = ScoreSettings.context,
-    background: Annotated[
-        str,
-        typer.Option(
-            "--background",
-            metavar="auto|none|FILE",
-            help="What percentiles are told by; auto finds what `calibrate` made, or came with the model.",
-        ),
-    ] = ScoreSettings.background,
+    background: options.Background = ScoreSettings.background,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first allele that is not ok.")
     ] = ScoreSettings.strict,

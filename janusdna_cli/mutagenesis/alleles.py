@@ -5,6 +5,8 @@ Legend: n bases, m rows.
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from janusdna import tokens
+from janusdna_cli.backgrounds.classes import substitution_class
 from janusdna_cli.genome.alleles import Allele
 from janusdna_cli.genome.variant import Variant
 
@@ -31,6 +34,7 @@ _LETTERS = 128
 _WORDS = pa.array(
     [*map(chr, range(_LETTERS)), *(chr(a) + chr(b) for a in range(_LETTERS) for b in range(_LETTERS))]
 )
+_C, _G = b"CG"
 _ALT_WORDS = np.frombuffer(b"ACGT.", np.uint8).astype(np.int64)
 
 
@@ -106,6 +110,19 @@ class Alleles:
     def alts(self) -> Any:
         """As a VCF has it, (m,) strings; `.` where there is none."""
         return self._words(self._deleted[1], _ALT_WORDS[self.alt])
+
+    def classes(self) -> dict[str, Integers]:
+        """The rows of substitutions, by the class within which their scores are compared."""
+        own = self._beside(0)
+        cpg = ((own == _C) & (self._beside(1) == _G)) | ((own == _G) & (self._beside(-1) == _C))
+        found = defaultdict[str, list[Integers]](list)
+        for ref, alt in itertools.permutations(range(4), 2):
+            is_change = (self.alt == alt) & (self.codes[self.base] == ref)
+            for is_cpg in (False, True):
+                rows = np.flatnonzero(is_change & (cpg[self.base] == is_cpg))
+                if len(rows):
+                    found[substitution_class("ACGT"[ref], "ACGT"[alt], is_cpg=is_cpg)].append(rows)
+        return {kind: np.concatenate(rows) for kind, rows in found.items()}
 
     def variants(self, rows: Integers) -> Iterator[Variant]:
         """Some rows as a VCF's records."""

@@ -7,6 +7,7 @@ haplotype, and deletions, are asked about one by one, as `score-variants` asks.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from janusdna import tokens
+from janusdna_cli.backgrounds.background import Background
+from janusdna_cli.backgrounds.classes import allele_class
 from janusdna_cli.genome.alleles import Allele, Status
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Context, Window
@@ -24,6 +27,7 @@ from janusdna_cli.mutagenesis.alleles import DELETION, NO_ALLELE, Alleles
 from janusdna_cli.outputs.tables import as_table
 from janusdna_cli.reading.answers import WindowAnswer
 from janusdna_cli.reading.stretches import Stretch
+from janusdna_cli.variants.percentiles import with_percentiles
 from janusdna_cli.variants.plan import PlannedAllele, plan_alleles
 from janusdna_cli.variants.questions import AlleleQuestion, Values
 from janusdna_cli.variants.scores import ReadSubstitutions, Score, values_at_once, wanted_scores
@@ -50,6 +54,7 @@ class Asking:
         scores: Names of scores; None for the default ones.
         span: Bases on each side that some scores read.
         deletions: Whether each base is deleted, too.
+        background: What scores are compared with; None where there is none.
     """
 
     window: int
@@ -57,6 +62,7 @@ class Asking:
     scores: tuple[str, ...] | None
     span: int
     deletions: bool
+    background: Background | None = None
 
     @cached_property
     def of_substitutions(self) -> tuple[Score, ...]:
@@ -83,7 +89,20 @@ class Asking:
         )
         deleted = np.flatnonzero(alleles.alt == DELETION)
         plans = plan_alleles(alleles.variants(deleted), reference, self.window, self.context)
-        return StretchQuestion(self, alleles, window, dict(zip(deleted.tolist(), plans, strict=True)))
+        planned = dict(zip(deleted.tolist(), plans, strict=True))
+        return StretchQuestion(self, alleles, window, planned, self._classes(alleles, planned, reference))
+
+    def _classes(
+        self, alleles: Alleles, deletions: Mapping[int, PlannedAllele], reference: Reference
+    ) -> dict[str, Integers]:
+        """Rows by class, where scores are compared."""
+        if self.background is None:
+            return {}
+        found = defaultdict[str, list[int]](list)
+        for row, plan in deletions.items():
+            if plan.allele is not None and (kind := allele_class(plan.allele, reference)) is not None:
+                found[kind].append(row)
+        return alleles.classes() | {kind: np.array(rows) for kind, rows in found.items()}
 
 
 @dataclass(eq=False)
@@ -95,12 +114,14 @@ class StretchQuestion:
         alleles: Which.
         window: Where the bases are read.
         deletions: By row.
+        classes: Rows by the class within which their scores are compared.
     """
 
     asking: Asking
     alleles: Alleles
     window: Window
     deletions: Mapping[int, PlannedAllele]
+    classes: Mapping[str, Integers]
 
     @cached_property
     def known(self) -> Integers:
@@ -152,7 +173,10 @@ class StretchQuestion:
             "alt": alleles.alts,
             "status": self._statuses(),
         }
-        return as_table(columns | computed, VARIANT_SCHEMA)
+        table = as_table(columns | computed, VARIANT_SCHEMA)
+        if self.asking.background is None:
+            return table
+        return with_percentiles(table, self.asking.background, self.classes, self.asking.scores)
 
     def _fill_substitutions(self, computed: Mapping[str, Any], answer: WindowAnswer) -> None:
         """What is computed of all at once."""

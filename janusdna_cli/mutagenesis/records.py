@@ -21,7 +21,11 @@ _TAB, _NONE, _END = (pa.scalar(text, _TEXT) for text in ("\t", ".", ".\n"))
 
 
 def as_made_records(
-    rows: Iterable[pa.Table], reference: Reference, scores: tuple[str, ...] | None
+    rows: Iterable[pa.Table],
+    reference: Reference,
+    scores: tuple[str, ...] | None,
+    *,
+    with_percentiles: bool,
 ) -> Outgoing:
     """A table of made alleles as VCF and BCF take it.
 
@@ -29,8 +33,10 @@ def as_made_records(
         rows: All of it, in order.
         reference: The genome.
         scores: Those that were asked for; None for the default ones.
+        with_percentiles: Whether there is a background to tell them by.
     """
-    return Outgoing(annotation_schema(scores), map(with_made_records, rows), made_header(reference))
+    schema = annotation_schema(scores, with_percentiles=with_percentiles)
+    return Outgoing(schema, map(with_made_records, rows), made_header(reference))
 
 
 def made_header(reference: Reference) -> RecordHeader:

@@ -36,6 +36,7 @@ from janusdna_cli.runs.target import Target
 from janusdna_cli.runtime.summary import Summary
 from janusdna_cli.variants.annotation import annotation_schema
 from janusdna_cli.variants.loads import AlleleLoads
+from janusdna_cli.variants.percentiles import PercentilesSeen, background_of, provenance_of
 from janusdna_cli.variants.questions import WindowQuestion
 from janusdna_cli.variants.table import VARIANT_SCHEMA
 
@@ -101,10 +102,18 @@ class Mutagenesis:
         self.window = window_size(settings, self.model)
         is_record = target is not None and target.form in (Format.vcf, Format.bcf) and not target.is_kept
         self.header = made_header(reference) if is_record else None
-        self.schema = annotation_schema(settings.scores) if is_record else VARIANT_SCHEMA
+        self.background = background_of(settings, self.model, self.window)
+        self.schema = VARIANT_SCHEMA
+        if is_record:
+            self.schema = annotation_schema(settings.scores, with_percentiles=self.background is not None)
         self._strands = BOTH_STRANDS if settings.both_strands else FORWARD
         self._asking = Asking(
-            self.window, settings.context, settings.scores, settings.span, settings.deletions
+            self.window,
+            settings.context,
+            settings.scores,
+            settings.span,
+            settings.deletions,
+            self.background,
         )
         self._loads = AlleleLoads(
             self.window,
@@ -114,6 +123,7 @@ class Mutagenesis:
             self.model.config.hidden_size,
         )
         self._outside = RegionsOutside(self.source)
+        self._percentiles_seen = PercentilesSeen(self.background)
 
     @classmethod
     @contextmanager
@@ -144,7 +154,8 @@ class Mutagenesis:
         settings = self.settings
         scores = "default" if settings.scores is None else list(settings.scores)
         names = ("span", "context", "deletions")
-        return {"scores": scores} | {name: getattr(settings, name) for name in names}
+        facts = {"scores": scores} | {name: getattr(settings, name) for name in names}
+        return facts | provenance_of(self.background)
 
     def reader(self, on_batch: Callable[[int, int], None]) -> WindowReader:
         """Who answers what is asked."""
@@ -152,24 +163,31 @@ class Mutagenesis:
 
     def again(self, threads: int) -> Callable[[], AbstractContextManager[Mutagenesis]]:
         """What opens this job in another process."""
-        return partial(Mutagenesis.opened, replace(self.settings, threads=threads, quiet=True, plot=None))
+        background = "none" if self.background is None else self.background.path
+        settings = replace(self.settings, threads=threads, quiet=True, plot=None, background=background)
+        return partial(Mutagenesis.opened, settings)
 
     def outgoing(self, rows: Iterable[pa.Table], form: Format) -> AbstractContextManager[Outgoing]:
         """The table as a format takes it."""
         if form not in (Format.vcf, Format.bcf):
             return nullcontext(Outgoing(self.schema, rows))
-        return nullcontext(as_made_records(rows, self.reference, self.settings.scores))
+        is_told = self.background is not None
+        return nullcontext(
+            as_made_records(rows, self.reference, self.settings.scores, with_percentiles=is_told)
+        )
 
     def watched(self, rows: pa.Table) -> pa.Table:
         """Rows of the table on their way out."""
         self._outside.add(rows)
+        self._percentiles_seen.add(rows)
         if self.map is not None:
             self.map.add(rows)
         return rows if self.header is None else with_made_records(rows)
 
     def warn(self) -> None:
-        """Say which regions cannot be read."""
+        """Say which regions cannot be read, and of how many alleles a background tells nothing."""
         self._outside.warn()
+        self._percentiles_seen.warn()
 
     def survey(self, bases: float) -> Iterator[Chunk[Any]]:
         """All of the work, in chunks, before it is begun.

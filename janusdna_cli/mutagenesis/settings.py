@@ -38,6 +38,7 @@ class MutagenesisSettings(RunSettings):
         span: Bases on each side of an allele that delta_pll, the embedding distances and influence read.
         context: "tiled": windows on a fixed grid, each read once for all bases in its middle half;
             "centered": each base in the middle of its own window.
+        background: What percentiles are told by, as `ScoreSettings` has it.
         plot: A picture of the map, PNG, SVG or PDF by its suffix; of one region only.
 
     Raises:
@@ -53,11 +54,12 @@ class MutagenesisSettings(RunSettings):
     scores: tuple[str, ...] | None = None
     span: int = 128
     context: Context = "tiled"
+    background: str = "auto"
     plot: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        paths(self, "fasta", "regions", "plot")
+        paths(self, "fasta", "regions", "background", "plot")
         texts(self, "region")
         check(self, *_RULES)
         object.__setattr__(self, "scores", checked_scores(self.scores))

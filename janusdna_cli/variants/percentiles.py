@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from janusdna.reader import Model
 from janusdna_cli.backgrounds.background import FEWEST, Background, Conditions
 from janusdna_cli.backgrounds.keeping import fitting, named_background
+from janusdna_cli.genome.windows import Context
 from janusdna_cli.reading.opening import folder_of
-from janusdna_cli.variants.questions import Values
 from janusdna_cli.variants.scores import DEFAULT_SCORES, PERCENTILE, SCORES
-from janusdna_cli.variants.settings import ScoreSettings
 
-__all__ = ["PercentilesSeen", "background_of", "percentiles", "provenance_of"]
+__all__ = ["PercentilesSeen", "background_of", "provenance_of", "with_percentiles"]
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 logger = logging.getLogger(__name__)
 
 
-def background_of(settings: ScoreSettings, model: Model, window: int) -> Background | None:
+class ComparedSettings(Protocol):
+    """Of a run whose scores have percentiles."""
+
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def background(self) -> str: ...
+    @property
+    def context(self) -> Context: ...
+    @property
+    def span(self) -> int: ...
+    @property
+    def both_strands(self) -> bool: ...
+
+
+def background_of(settings: ComparedSettings, model: Model, window: int) -> Background | None:
     """What a run tells percentiles by.
 
     Raises:
@@ -43,24 +63,44 @@ def provenance_of(background: Background | None) -> dict[str, Any]:
     return {"background": {"alleles": background.alleles, "sha256": background.sha256}}
 
 
-def percentiles(
-    background: Background, kind: str, values: Values, asked: tuple[str, ...] | None
-) -> dict[str, float | None]:
-    """The columns of percentiles of an allele.
+def with_percentiles(
+    table: pa.Table,
+    background: Background,
+    rows_of: Mapping[str, Rows],
+    asked: tuple[str, ...] | None,
+) -> pa.Table:
+    """A table of scores with its columns of percentiles filled.
 
     Args:
-        background: What it is compared with.
-        kind: The allele's class.
-        values: Its scores, by column.
+        table: Rows of scores, (m,).
+        background: What they are compared with.
+        rows_of: By class, which rows have alleles of it.
         asked: Names of scores, in their order; None for the default ones.
     """
-    found: dict[str, float | None] = {}
+    first = np.full(table.num_rows, np.nan)
     for name in DEFAULT_SCORES if asked is None else asked:
-        column, value = SCORES[name].percentile, values.get(name)
-        if column is not None and value is not None:
-            found[column.name] = background.percentile(kind, name, value)
-            found.setdefault(PERCENTILE.name, found[column.name])
+        column = SCORES[name].percentile
+        if column is not None:
+            found = _of_score(table, background, rows_of, name)
+            first = np.where(np.isnan(first), found, first)
+            table = _filled(table, column.name, found)
+    return _filled(table, PERCENTILE.name, first)
+
+
+def _of_score(table: pa.Table, background: Background, rows_of: Mapping[str, Rows], name: str) -> Floats:
+    values = table[name].to_numpy().astype(np.float64)
+    found = np.full(len(values), np.nan)
+    for kind, rows in rows_of.items():
+        shares = background.percentiles(kind, name, values[rows])
+        if shares is not None:
+            found[rows] = shares
     return found
+
+
+def _filled(table: pa.Table, name: str, values: Floats) -> pa.Table:
+    at = table.schema.get_field_index(name)
+    column = pa.array(values, pa.float32(), mask=np.isnan(values))
+    return table.set_column(at, table.schema.field(at), column)
 
 
 class PercentilesSeen:

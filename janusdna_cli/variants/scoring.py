@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -17,12 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from janusdna_cli.backgrounds.classes import allele_class
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.agreement import warn_of_lengths
-from janusdna_cli.genome.alleles import Allele, Status
+from janusdna_cli.genome.alleles import Status
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.variant import Variant
 from janusdna_cli.genome.vcf import VariantReader
@@ -48,11 +50,11 @@ from janusdna_cli.variants.loads import AlleleLoads
 from janusdna_cli.variants.percentiles import (
     PercentilesSeen,
     background_of,
-    percentiles,
     provenance_of,
+    with_percentiles,
 )
 from janusdna_cli.variants.plan import PlannedAllele, plan_alleles
-from janusdna_cli.variants.questions import AlleleQuestion, Values, WindowQuestion
+from janusdna_cli.variants.questions import AlleleQuestion, WindowQuestion
 from janusdna_cli.variants.settings import ScoreSettings
 from janusdna_cli.variants.table import VARIANT_SCHEMA, ScoredRows, columns_of
 from janusdna_cli.variants.tiles import NumberedRow, Tiles
@@ -237,8 +239,8 @@ class Scoring:
     def done(self, chunks: Iterable[Chunk[Any]], reader: WindowReader) -> Iterator[Done]:
         """Do some of the chunks, in their order."""
         for asked, answers in answered(map(self._ask, chunks), reader):
-            rows = self._answered_rows(asked, answers)
-            table = as_table(self._columns(rows), self.schema)
+            rows = _answered_rows(asked, answers)
+            table = self._compared(as_table(self._columns(rows), self.schema), asked.rows)
             contigs = {row.window.contig for row, _ in rows if row.window is not None}
             yield Done(asked.chunk, numbered_by(table, [row.number for row in asked.rows]), contigs)
 
@@ -286,18 +288,25 @@ class Scoring:
         kind = None if self.background is None else allele_class(planned.allele, self.reference)
         return _Row(number, planned, question, kind)
 
-    def _answered_rows(self, asked: _Asked, answers: Mapping[Request, WindowAnswer]) -> ScoredRows:
-        """The rows with their values, in order; none where nothing was asked."""
-        found = {each.window: each.values(answers[request]) for request, each in asked.requests.items()}
-        return [(row.planned, self._values(row, found)) for row in asked.rows]
+    def _compared(self, table: pa.Table, rows: list[_Row]) -> pa.Table:
+        """Rows with their percentiles, where there is a background."""
+        if self.background is None:
+            return table
+        rows_of = defaultdict[str, list[int]](list)
+        for at, row in enumerate(rows):
+            if row.kind is not None:
+                rows_of[row.kind].append(at)
+        arrays = {kind: np.array(each) for kind, each in rows_of.items()}
+        return with_percentiles(table, self.background, arrays, self.settings.scores)
 
-    def _values(self, row: _Row, found: Mapping[Window, Mapping[Allele, Values]]) -> Values:
-        if row.question is None:
-            return {}
-        values = found[row.question.window][row.question.placed.allele]
-        if self.background is None or row.kind is None:
-            return values
-        return {**values, **percentiles(self.background, row.kind, values, self.settings.scores)}
+
+def _answered_rows(asked: _Asked, answers: Mapping[Request, WindowAnswer]) -> ScoredRows:
+    """The rows with their values, in order; none where nothing was asked."""
+    found = {each.window: each.values(answers[request]) for request, each in asked.requests.items()}
+    return [
+        (row.planned, found[row.question.window][row.question.placed.allele] if row.question else {})
+        for row in asked.rows
+    ]
 
 
 def _reference_path(settings: ScoreSettings, records: VariantReader) -> str:

@@ -5,13 +5,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from janusdna_cli.backgrounds.quantiles import kept_ranks, share_up_to
+from janusdna_cli.backgrounds.quantiles import kept_ranks, shares_up_to
 
 
 def kept(values):
     ranks = kept_ranks(len(values))
     ordered = np.sort(values)
-    return [float(ordered[rank - 1]) for rank in ranks], ranks
+    return np.array([float(ordered[rank - 1]) for rank in ranks]), np.array(ranks)
+
+
+def share_up_to(value, some, ranks):
+    return shares_up_to(np.array([value]), some, ranks)[0]
 
 
 def counted(value, values):

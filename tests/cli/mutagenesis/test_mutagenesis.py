@@ -1,5 +1,6 @@
 """Every allele of a region against `score-variants` of the same alleles, and what a region may be."""
 
+import json
 import subprocess
 
 import numpy as np
@@ -7,9 +8,12 @@ import pandas as pd
 import pysam
 import pytest
 
+from janusdna_cli.backgrounds.classes import all_classes
 from janusdna_cli.mutagenesis import plotting
 from janusdna_cli.reading import chunks
 from janusdna_cli.variants.table import VARIANT_SCHEMA
+
+from ..made_up_background import background_text
 
 KEYS = ["chrom", "pos", "ref", "alt", "status"]
 VALUES = [name for name in VARIANT_SCHEMA.names if name not in [*KEYS, "id"]]
@@ -110,6 +114,20 @@ def test_default_scores_of_deletions(work, bases):
 def test_a_deletion_beside_a_base_before_its_region_is_read_where_it_is_left_most(work, bases):
     """The run of A begins before the region: the allele is that of the run's first base."""
     check_as_scored(work, genome(bases), [("one", 80, 88)], *TILED, *EVERYTHING, deletions=True)
+
+
+@pytest.mark.parametrize("scores", [(), ("--scores", "influence,llr,delta_pll")], ids=["default", "all"])
+def test_percentiles_are_those_of_variants(work, bases, scores):
+    kinds = [kind for some in all_classes(8).values() for kind in some]
+    sha256 = json.loads((work.model / "config.json").read_text())["weights_sha256"]
+    conditions = {"window": 16, "context": "tiled", "span": 8, "both_strands": True}
+    counts = {kind: 60 + 7 * number for number, kind in enumerate(kinds)}
+    (work.folder / "background.json").write_text(background_text(sha256, conditions, counts))
+    options = (*TILED, "--span", 8, "--background", work.folder / "background.json", *scores)
+    table = check_as_scored(work, genome(bases), [("one", 60, 128), ("two", 0, 6)], *options, deletions=True)
+    assert table["pct"].notna().all()
+    if scores:
+        assert (table["pct"] == table["influence_pct"]).all()
 
 
 def small(bases):

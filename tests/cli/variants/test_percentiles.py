@@ -9,32 +9,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from janusdna_cli.backgrounds.background import UNEXPECTED, Conditions, as_json_text, summarise
+from janusdna_cli.backgrounds.background import UNEXPECTED, Conditions
 from janusdna_cli.variants.scores import SCORES
 
 from ..conftest import random_bases
+from ..made_up_background import CONDITIONS, DELETION, INSERTION, SNV, background_text
 
 CONTIG = "AC" * 8 + random_bases(200, seed=3)
-SNV, DELETION, INSERTION = "SNV:A>C", "deletion:2:repeat", "insertion:3"
-CONDITIONS = {"window": 64, "context": "centered", "span": 128, "both_strands": True}
 OPTIONS = ("--window", 64)
-
-
-def background_text(sha256, conditions=CONDITIONS, counts=None):
-    """A made-up background of three classes: values from -9 to 9 of each score."""
-    counts = counts or {SNV: 101, DELETION: 60, INSERTION: 49}
-    columns = {
-        name: {
-            score: np.linspace(-9, 9, count, dtype=np.float32)
-            if score != "llr" or name == SNV
-            else np.full(count, np.nan, np.float32)
-            for score in ("llr", "delta_pll", "influence")
-        }
-        for name, count in counts.items()
-    }
-    return as_json_text(
-        {"name": "tiny", "sha256": sha256}, Conditions(**conditions), {"seed": 0}, summarise(columns)
-    )
 
 
 @pytest.fixture
