@@ -55,11 +55,15 @@ def test_the_wheel_brings_the_bundled_model(wheel):
         for name in wheel.namelist()
         if name.startswith("janusdna/weights")
     }
-    assert set(files) == {f"{folder}/config.json", f"{folder}/model.safetensors"}
+    backgrounds = [f"{folder}/background-1024-{context}-128-rc.json" for context in ("centered", "tiled")]
+    assert set(files) == {f"{folder}/config.json", f"{folder}/model.safetensors", *backgrounds}
     assert sum(files.values()) <= 8_000_000
     described = json.loads(wheel.read(f"{folder}/config.json"))
     digest = hashlib.sha256(wheel.read(f"{folder}/model.safetensors")).hexdigest()
     assert (described["name"], described["weights_sha256"]) == ("janusdna-32", digest)
+    for name in backgrounds:
+        assert files[name] <= 200_000
+        assert json.loads(wheel.read(name))["model"] == {"name": "janusdna-32", "sha256": digest}
 
 
 def test_the_wheel_brings_what_published_weights_compute(wheel):
