@@ -1,6 +1,6 @@
-"""The README's commands and programs, run in its order in an empty folder.
+"""The commands and programs of the README and of the tutorial, run in their order in an empty folder.
 
-A ```console block holds commands after `$ ` and, where the README shows it, what they print on either
+A ```console block holds commands after `$ ` and, where the page shows it, what they print on either
 stream, with `...` for what differs from run to run. A ```python block is a program; a shape in a comment
 after a `print` is what it prints. Other blocks are not run.
 """
@@ -15,11 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+README, TUTORIAL = ROOT / "README.md", ROOT / "docs/tutorial.md"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,9 +32,9 @@ class Step(NamedTuple):
     shown: str
 
 
-def steps():
+def steps(page):
     found = []
-    for kind, body in BLOCK.findall(README.read_text()):
+    for kind, body in BLOCK.findall(page.read_text()):
         if kind == "python":
             shapes = re.findall(r"^print\(.*#.*?(\([\d, ]+\))", body, re.MULTILINE)
             found.append(Step(kind, body, "".join(f"...{shape}\n" for shape in shapes)))
@@ -69,22 +70,30 @@ def matches(printed, shown):
     return re.fullmatch(pattern, printed) is not None
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder in which every step was run, with what each printed."""
-    for step in steps():
-        result = run(step, tmp_path)
+def run_all(page, folder):
+    """Run every step of a page, each of which prints what is shown and writes what it names."""
+    for step in steps(page):
+        result = run(step, folder)
         assert result.returncode == 0, f"{step.text}\n{result.stdout}"
         if step.shown:
             assert matches(result.stdout, step.shown), f"{step.text}\n{result.stdout}"
         if step.kind == "console":
-            assert [name for name in outputs(step.text) if not (tmp_path / name).stat().st_size] == []
-    return tmp_path
+            assert [name for name in outputs(step.text) if not (folder / name).stat().st_size] == []
 
 
 @pytest.mark.long
-def test_every_step_runs_and_metadata_have_the_documented_fields(folder):
+def test_the_tutorial_runs_as_written(tmp_path):
+    run_all(TUTORIAL, tmp_path)
+    ranked = pd.read_csv(tmp_path / "ranked.tsv", sep="\t")
+    assert ranked["id"].tolist()[:2] == ["in_microsatellite", "insertion"]
+    assert ranked["delta_pll"].idxmin() == 1
+
+
+@pytest.mark.long
+def test_every_step_runs_and_metadata_have_the_documented_fields(tmp_path):
     """One test: processes that share the tests would each run the README."""
+    folder = tmp_path
+    run_all(README, folder)
     assert {"emb.parquet", "scores.parquet", "again.parquet"} <= {path.name for path in folder.iterdir()}
     check_metadata(folder / "scores.parquet", without=set())
     check_metadata(folder / "emb.parquet", without={"scores", "span", "context", "background"})
@@ -101,7 +110,7 @@ def check_metadata(path, without):
 
 
 def test_the_commands_of_the_mission_are_run():
-    commands = [step.text for step in steps() if step.kind == "console"]
+    commands = [step.text for step in steps(README) if step.kind == "console"]
     for name in ("demo", "embed", "score-variants", "pretrain"):
         assert any(command.startswith(f"janusdna {name} ") for command in commands)
 
