@@ -17,14 +17,23 @@ import numpy as np
 from janusdna_cli.backgrounds.quantiles import Floats, Integers, kept_ranks, shares_up_to
 from janusdna_cli.errors import InputError
 
-__all__ = ["FEWEST", "UNEXPECTED", "Background", "Conditions", "as_json_text", "read_background", "summarise"]
+__all__ = [
+    "FEWEST",
+    "KIND",
+    "UNEXPECTED",
+    "Background",
+    "Conditions",
+    "as_json_text",
+    "read_background",
+    "summarise",
+]
 
 # What is unexpected of a score: low values or high ones. These have percentiles.
 UNEXPECTED = {"llr": "low", "delta_pll": "low", "influence": "high"}
 # Of a class with fewer random alleles than these nothing is told.
 FEWEST = 50
 
-_KIND = "janusdna background"
+KIND = "janusdna background"
 _VERSION = 1
 
 
@@ -86,7 +95,7 @@ class Background:
         Raises:
             KeyError, TypeError, ValueError, AttributeError: It is none of a background.
         """
-        if found["kind"] != _KIND or found["version"] != _VERSION:
+        if found["kind"] != KIND or found["version"] != _VERSION:
             raise ValueError(f"version {found['version']}")
         conditions = Conditions(**found["conditions"])
         ranks = {int(count): np.array(each, np.int64) for count, each in found["ranks"].items()}
@@ -186,7 +195,7 @@ def as_json_text(
 ) -> str:
     """The file: a line for each class."""
     head = {
-        "kind": _KIND,
+        "kind": KIND,
         "version": _VERSION,
         "model": model,
         "conditions": asdict(conditions),

@@ -6,6 +6,7 @@ from janusdna_cli.errors import InputError
 from janusdna_cli.genome.streams import BYTE_ORDER_MARK, InputStream, excerpt, open_file
 from janusdna_cli.origins import arrays, tables
 from janusdna_cli.origins.annotated import origin_of_annotated
+from janusdna_cli.origins.backgrounds import is_background, origin_of_background
 from janusdna_cli.origins.label_runs import origin_of_label_run
 from janusdna_cli.origins.models import origin_of_model
 from janusdna_cli.origins.origin import Origin
@@ -37,7 +38,8 @@ def origin_of(path: str) -> Origin:
 
     Args:
         path: A Parquet file or a folder of them, a VCF or BCF that janusdna annotated ("-" for stdin), a
-            model's name or path, the folder of a training run, of a probe or of an unfinished run.
+            background of percentiles, a model's name or path, the folder of a training run, of a probe or of
+            an unfinished run.
 
     Raises:
         JanusDNAError: It cannot be read, or janusdna did not make it.
@@ -79,6 +81,8 @@ def _origin_of_file(path: str) -> Origin:
         start = stream.peek(_LINE)
         if start.startswith(_RECORDS):
             return origin_of_annotated(path, stream)
+        if is_background(start):
+            return origin_of_background(path)
         if start.startswith(_TSV):
             raise InputError(
                 f"{stream.name}: is TSV, which has no place for what made it; where that matters, write "

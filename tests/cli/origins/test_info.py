@@ -1,5 +1,6 @@
 """`janusdna info`: what a file says of its origin, told by content, and one line where it says nothing."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ from janusdna_cli.outputs.formats import Format
 from janusdna_cli.outputs.tables import open_table
 from janusdna_cli.runs import keeper, running
 from janusdna_cli.runs.journal import Journal
+
+from ..made_up_background import CONDITIONS, COUNTS, INSERTION, background_text
 
 METADATA = b"janusdna"
 
@@ -87,6 +90,30 @@ def test_what_made_a_table(told, work, scores):
     assert (found["reference"], found["contigs read"], found["window"]) == ("genome.fa", "1", "32")
     assert (found["both strands"], found["scores"], found["context"]) == ("yes", "default", "centered")
     assert found["rows"] == "4: 2 ok, 1 symbolic, 1 ref_mismatch"
+
+
+def test_a_background(told, work, tmp_path):
+    path = tmp_path / "background.json"
+    path.write_text(background_text("0123"))
+    found, record = told(path)
+    assert (found["model"], found["model's sha256"], found["seed"]) == ("tiny", "0123", "0")
+    assert (found["window"], found["context"], found["span"]) == ("64", "centered", "128")
+    assert found["percentiles of"] == "llr, delta_pll, influence"
+    assert found["random alleles"] == "210 in 3 classes"
+    assert found["classes without percentiles"] == INSERTION
+    assert record == {
+        "file": str(path),
+        "kind": "background",
+        "model": {"name": "tiny", "sha256": "0123"},
+        "made": {"seed": 0},
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **CONDITIONS,
+        "scores": ["llr", "delta_pll", "influence"],
+        "alleles": 210,
+        "classes": COUNTS,
+    }
+    path.write_text(path.read_text()[:-40])
+    one_line(work.run("info", path), "background.json: no background that this version reads")
 
 
 def test_the_suffix_says_nothing(told, scores):
