@@ -41,7 +41,8 @@ def mapped(work, model_dir):
         for name in ("npz", "npy"):
             result = work.run("dependencies", fasta, "-r", region, "--matrix", files[name], *words)
             assert result.exit_code == 0, result.output
-        arrays = np.load(files["npz"])
+        with np.load(files["npz"]) as archive:
+            arrays = dict(archive)
         return pd.read_parquet(files["parquet"]), arrays, np.load(files["npy"]), result
 
     return run
