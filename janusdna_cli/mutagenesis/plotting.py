@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterable
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from janusdna_cli.runs.target import Target
 from janusdna_cli.variants.scores import DEFAULT_SCORES, SCORES
 
 __all__ = ["Map"]
+
+Floats = npt.NDArray[np.float64]
 
 _COLUMNS = ("chrom", "pos", "ref", "alt", "ref_logp", "alt_logp")
 
@@ -86,36 +88,49 @@ class Map:
         if rows is None or rows["ref_logp"].null_count == rows.num_rows:
             logger.warning("%s: is not drawn: no base was scored in this run", self._path)
             return
-        count = self._region.end - self._region.start
+        drawn = _Drawn.of(rows, self._region, self._column)
+        contig, start = rows["chrom"][0].as_py(), self._region.start
+        draw_map(self._path, contig=contig, start=start, score_name=self._column, **drawn._asdict())
+
+
+class _Drawn(NamedTuple):
+    """The rows of a region of n bases, by base.
+
+    Attributes:
+        ids: Token ids of the reference's bases, (n,).
+        logp: The model's natural log p over A, C, G, T, (n, 4).
+        scores: Of the substitution by each of them, (n, 4); NaN where there is none.
+        deletions: Of the base's deletion, (n,); None where there are none.
+    """
+
+    ids: npt.NDArray[np.uint8]
+    logp: Floats
+    scores: Floats
+    deletions: Floats | None
+
+    @classmethod
+    def of(cls, rows: pa.Table, region: Region, column: str) -> Self:
+        """Rows as `mutagenesis` has them, each base's deletion before its substitutions."""
+        count = region.end - region.start
+        value = _numbers(rows, column)
         is_deletion = np.asarray(pc.equal(pc.utf8_length(rows["ref"]), 2))
         pos, ref, alt = (rows[name].to_numpy() for name in ("pos", "ref", "alt"))
-        base = pos - 1 - self._region.start
-        base[is_deletion] = base[
-            np.flatnonzero(is_deletion) + 1
-        ]  # that of the substitutions it stands before
+        base = pos - 1 - region.start
+        base[is_deletion] = base[np.flatnonzero(is_deletion) + 1]
         ids = np.full(count, tokens.PAD, np.uint8)
         ids[base[~is_deletion]] = tokens.encode("".join(ref[~is_deletion]))
         made = ~is_deletion & (alt != ".")
-        to = tokens.encode("".join(alt[made])) - tokens.A
+        at, to = base[made], tokens.encode("".join(alt[made])) - tokens.A
         logp, scores = np.full((count, 4), np.nan), np.full((count, 4), np.nan)
-        logp[base[made], ids[base[made]] - tokens.A] = _numbers(rows, "ref_logp")[made]
-        logp[base[made], to] = _numbers(rows, "alt_logp")[made]
-        scores[base[made], to] = _numbers(rows, self._column)[made]
+        logp[at, ids[at] - tokens.A] = _numbers(rows, "ref_logp")[made]
+        logp[at, to] = _numbers(rows, "alt_logp")[made]
+        scores[at, to] = value[made]
         deletions = np.full(count, np.nan)
-        deletions[base[is_deletion]] = _numbers(rows, self._column)[is_deletion]
-        draw_map(
-            self._path,
-            contig=rows["chrom"][0].as_py(),
-            start=self._region.start,
-            ids=ids,
-            logp=logp,
-            scores=scores,
-            deletions=None if np.isnan(deletions).all() else deletions,
-            score_name=self._column,
-        )
+        deletions[base[is_deletion]] = value[is_deletion]
+        return cls(ids, logp, scores, None if np.isnan(deletions).all() else deletions)
 
 
-def _numbers(rows: pa.Table, column: str) -> npt.NDArray[np.float64]:
+def _numbers(rows: pa.Table, column: str) -> Floats:
     """NaN where there is none."""
-    found: npt.NDArray[np.float64] = rows[column].to_numpy().astype(np.float64)
+    found: Floats = rows[column].to_numpy().astype(np.float64)
     return found
