@@ -148,19 +148,20 @@ def test_cuda_takes_triton_where_mamba_ssm_is_missing() -> None:
         "swiglu": "triton",
         "mixture": "grouped",
         "fusion": "four-flash",
+        "attention": "pytorch",
         "targets": "triton",
     }
     assert kernels.reasons["scan"] == "mamba-ssm is not installed; the device is CUDA"
     assert kernels.capturable
     assert choose(torch.float32).reasons["mixture"] == "grouped products on a GPU are for bfloat16"
     assert not choose(torch.float32).capturable
-    assert set(choose(torch.float64).names.values()) == {"reference"}
+    assert set(choose(torch.float64).names.values()) == {"reference", "pytorch"}
 
 
 def test_cuda_without_triton_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     absent(monkeypatch, "triton", "mamba_ssm")
     kernels = choose()
-    assert set(kernels.names.values()) == {"reference", "four-flash"}
+    assert set(kernels.names.values()) == {"reference", "four-flash", "pytorch"}
     assert kernels.reasons["scan"].startswith("mamba-ssm is not installed; Triton is not installed")
     assert not kernels.capturable
 
@@ -212,7 +213,7 @@ def test_the_reference_can_be_asked_for_anywhere() -> None:
         kernels = backends.choose_kernels(
             torch.device(device), torch.float32, states=16, preference="reference"
         )
-        assert set(kernels.names.values()) == {"reference"}
+        assert set(kernels.names.values()) == {"reference", "pytorch"}
 
 
 def test_cpu_kernels_and_their_reasons() -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from janusdna.nn.norm import RMSNorm
 from janusdna.ops.attention import causal_attention
+from janusdna.ops.backends import Kernels
 
 __all__ = ["AttentionState", "CausalSelfAttention", "QueryKeyValue", "join_heads", "split_heads"]
 
@@ -73,11 +75,12 @@ class AttentionState:
 class CausalSelfAttention(nn.Module):
     """Row t sees the rows up to t, or from t on with `reverse`; no positional encoding."""
 
-    def __init__(self, *, hidden_size: int, num_heads: int, reverse: bool) -> None:
+    def __init__(self, *, hidden_size: int, num_heads: int, kernels: Kernels, reverse: bool) -> None:
         super().__init__()
         self.projections = QueryKeyValue(hidden_size=hidden_size)
         self.num_heads = num_heads
         self.scale = (hidden_size // num_heads) ** -0.5
+        self.kernels = kernels
         self.reverse = reverse
 
     def begin(self, h: Tensor, length: int) -> AttentionState:
@@ -88,6 +91,11 @@ class CausalSelfAttention(nn.Module):
         )
         return AttentionState(buffer[0], buffer[1])
 
+    def add(self, h: Tensor, norm: RMSNorm, state: AttentionState | None = None) -> Tensor:
+        """What it makes of normed rows on top of h, (B, t, d)."""
+        out: Tensor = h + self(norm(h), state)
+        return out
+
     def forward(self, h: Tensor, state: AttentionState | None = None) -> Tensor:
         """(B, t, d) in and out; `state` is moved on past this chunk."""
         rows = h.flip(1) if self.reverse else h
@@ -97,6 +105,7 @@ class CausalSelfAttention(nn.Module):
         if state is not None:
             prefix, earlier = state.filled, state.earlier
             k, v = state.extend(k, v)
-        mixed = join_heads(causal_attention(q, k, v, self.scale, prefix=prefix, earlier=earlier))
+        look = self.kernels.attention
+        mixed = join_heads(causal_attention(q, k, v, self.scale, prefix=prefix, earlier=earlier, look=look))
         out: Tensor = p.o_proj(mixed.flip(1) if self.reverse else mixed)
         return out

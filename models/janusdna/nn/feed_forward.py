@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from janusdna.nn.norm import RMSNorm
 from janusdna.nn.readout import Readout
 from janusdna.ops.backends import Kernels
 
@@ -29,6 +30,13 @@ class SwiGLU(nn.Module):
         """(..., d) in and out."""
         out: Tensor = self.down_proj(self.kernels.swiglu(self.gate_up_proj(x)))
         return out
+
+    def add(self, h: Tensor, norm: RMSNorm) -> tuple[Tensor, None]:
+        """What it makes of normed rows on top of h, (..., d), and no routing."""
+        if (passes := self.kernels.passes) is None:
+            return h + self(norm(h)), None
+        matrices = self.gate_up_proj.weight, self.down_proj.weight
+        return passes.add_swiglu(h, norm.weight, norm.eps, *matrices), None
 
 
 class Routing(NamedTuple):
@@ -74,3 +82,12 @@ class MixtureOfExperts(nn.Module):
             tokens, self.router(tokens), self.gate_up_proj, self.down_proj, self.experts_per_token
         )
         return mixed.view_as(x), Routing(probabilities, choices)
+
+    def add(self, h: Tensor, norm: RMSNorm) -> tuple[Tensor, Routing]:
+        """What it makes of normed rows on top of h, (B, T, d), and their routing."""
+        if (passes := self.kernels.passes) is None:
+            mixed, routing = self(norm(h))
+            return h + mixed, routing
+        matrices = self.router.weight, self.gate_up_proj, self.down_proj
+        out, *routed = passes.add_mixture(h, norm.weight, norm.eps, *matrices, self.experts_per_token)
+        return out, Routing(*routed)

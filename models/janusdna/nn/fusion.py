@@ -16,7 +16,7 @@ from janusdna.nn.edits import EditedRows
 from janusdna.nn.feed_forward import SwiGLU
 from janusdna.nn.memory import WindowMemory
 from janusdna.nn.norm import RMSNorm
-from janusdna.ops.attention import Partial, attend, causal_attention, merge, padded
+from janusdna.ops.attention import Partial, causal_attention, merge, padded
 from janusdna.ops.backends import Kernel, Kernels
 
 __all__ = ["JanusFusion"]
@@ -141,7 +141,7 @@ class JanusFusion(nn.Module):
         q, k, v = (padded(part).to(memory.keys.dtype) for part in projected)
         far = None
         if block.low > 0 or block.high < memory.length:
-            far = attend(q, *memory.outside(block.row, block.low, block.high), self.scale)
+            far = self.kernels.attention(q, *memory.outside(block.row, block.low, block.high), self.scale)
         views, at = [_unedited_view(memory, block)], len(own)
         for edit in edited:
             views.append(_edited_view(memory, block, edit, at, k, v))
@@ -161,7 +161,7 @@ class JanusFusion(nn.Module):
         distant = None if far is None else (far[0][:, :, view.queries], far[1][:, :, view.queries])
         if view.keys.shape[2] == 0 and distant is not None:
             return distant[0]
-        near = attend(asked, view.keys, view.values, self.scale, seen=view.seen)
+        near = self.kernels.attention(asked, view.keys, view.values, self.scale, seen=view.seen)
         return near[0] if distant is None else merge(near, distant)[0]
 
     def _queries(self, normed: Tensor) -> Tensor:

@@ -101,22 +101,34 @@ class MambaMixer(nn.Module):
         x = functional.linear(h, into_x)
         gate = functional.linear(h, into_gate)
         u = self._convolve(x, state)
-        sizes = [norm.weight.shape[0] for norm in (self.dt_norm, self.B_norm, self.C_norm)]
-        dt, B, C = self.x_proj(u).split(sizes, dim=-1)
-        y, last = self.kernels.scan(
-            u,
-            self.dt_proj(self.dt_norm(dt)),
-            -self.A_log.exp(),
-            self.B_norm(B),
-            self.C_norm(C),
-            self.D,
-            gate,
-            None if state is None else state.ssm,
-            reverse=self.reverse,
-        )
+        norms = self.dt_norm, self.B_norm, self.C_norm
+        parts = self.x_proj(u).split([len(norm.weight) for norm in norms], dim=-1)
+        dt, B, C = (norm(part) for norm, part in zip(norms, parts, strict=True))
+        out: Tensor = self.projections.out_proj(self._scan(u, self.dt_proj(dt), B, C, gate, state))
+        return out
+
+    def add(self, h: Tensor, norm: RMSNorm, state: MambaState | None = None) -> Tensor:
+        """What it makes of normed rows on top of h, (B, t, d)."""
+        if (passes := self.kernels.passes) is None:
+            out: Tensor = h + self(norm(h), state)
+            return out
+        into, out_of = self.projections.in_proj.weight, self.projections.out_proj.weight
+        x, gate = passes.project(h, norm.weight, norm.eps, *into.chunk(2))
+        u = self._convolve(x, state)
+        norms = self.dt_norm.weight, self.B_norm.weight, self.C_norm.weight
+        step = self.dt_proj.weight, self.dt_proj.bias
+        operands = passes.scan_operands(u, self.x_proj.weight, norms, self.dt_norm.eps, *step)
+        return passes.add_product(h, self._scan(u, *operands, gate, state), out_of)
+
+    def _scan(
+        self, u: Tensor, dt: Tensor, B: Tensor, C: Tensor, gate: Tensor, state: MambaState | None
+    ) -> Tensor:
+        before = None if state is None else state.ssm
+        decay = -self.A_log.exp()
+        y, last = self.kernels.scan(u, dt, decay, B, C, self.D, gate, before, reverse=self.reverse)
         if state is not None:
             state.ssm = last
-        out: Tensor = self.projections.out_proj(y)
+        out: Tensor = y
         return out
 
     def _convolve(self, x: Tensor, state: MambaState | None) -> Tensor:

@@ -291,7 +291,7 @@ def _mixer(
 ) -> MambaMixer | CausalSelfAttention:
     if projections is None:
         return CausalSelfAttention(
-            hidden_size=config.hidden_size, num_heads=config.num_heads, reverse=reverse
+            hidden_size=config.hidden_size, num_heads=config.num_heads, kernels=kernels, reverse=reverse
         )
     return MambaMixer(
         projections,

@@ -61,13 +61,10 @@ class StreamLayer(nn.Module):
         self.feed_forward_norm = RMSNorm(hidden_size, eps=eps, kernels=kernels)
         self.feed_forward = feed_forward
 
-    def forward(self, h: Tensor, state: object | None = None) -> tuple[Tensor, Routing | None]:
+    def forward(self, h: Tensor, state: Any = None) -> tuple[Tensor, Routing | None]:
         """(B, t, d) in and out, and the routing where the layer has experts; `state` is the mixer's."""
-        h = h + self.mixer(self.mixer_norm(h), state)
-        out = self.feed_forward(self.feed_forward_norm(h))
-        if isinstance(out, tuple):
-            return h + out[0], out[1]
-        return h + out, None
+        h = self.mixer.add(h, self.mixer_norm, state)
+        return self.feed_forward.add(h, self.feed_forward_norm)
 
 
 class Stream(nn.Module):

@@ -5,6 +5,8 @@ Legend: B batch, H heads, t queries, m keys, c head size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -153,6 +155,7 @@ def causal_attention(
     *,
     prefix: int = 0,
     earlier: list[tuple[Tensor, Tensor]] | None = None,
+    look: Callable[..., Partial] = attend,
 ) -> Tensor:
     """As `reference.causal_attention`; without a gradient where the queries see more than each other.
 
@@ -162,6 +165,7 @@ def causal_attention(
         scale: Factor on the query-key products.
         prefix: Keys before the first query's own.
         earlier: For each sequence keys and values before all of these, (H, m, c) each, m differing.
+        look: As `attend`: who looks at what all queries see.
     """
     size = q.shape[-1]
     q, k, v = padded(q), padded(k), padded(v)
@@ -169,16 +173,12 @@ def causal_attention(
         return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)[..., :size]
     mixed = attend(q, k[:, :, prefix:], v[:, :, prefix:], scale, causal=True)
     if prefix:
-        mixed = merge(mixed, attend(q, k[:, :, :prefix], v[:, :, :prefix], scale))
+        mixed = merge(mixed, look(q, k[:, :, :prefix], v[:, :, :prefix], scale))
     if earlier is None:
         return mixed[0][..., :size]
-    return torch.cat([_with_earlier(q, mixed, i, kv, scale) for i, kv in enumerate(earlier)])[..., :size]
-
-
-def _with_earlier(q: Tensor, mixed: Partial, i: int, earlier: tuple[Tensor, Tensor], scale: float) -> Tensor:
-    """Sequence i of `mixed`, merged with the attention to what came before."""
-    own = mixed[0][i, None], mixed[1][i, None]
-    k, v = (padded(part[None]) for part in earlier)
-    if k.shape[2] == 0:
-        return own[0]
-    return merge(own, attend(q[i, None], k, v, scale))[0]
+    found = []
+    for i, kept in enumerate(earlier):
+        own = mixed[0][i, None], mixed[1][i, None]
+        k, v = (padded(part[None]) for part in kept)
+        found.append(merge(own, look(q[i, None], k, v, scale))[0] if k.shape[2] else own[0])
+    return torch.cat(found)[..., :size]

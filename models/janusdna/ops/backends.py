@@ -13,14 +13,16 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from janusdna.errors import BackendError
-from janusdna.ops import fusion, reference
+from janusdna.ops import attention, fusion, reference
 
 __all__ = ["OPERATIONS", "PREFERENCES", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "has_amx"]
 
 OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
+_BESIDES = ("attention", "targets", "rows")
 PREFERENCES = ("auto", "triton", "mamba-ssm", "reference")
 
 # Few enough rows that activations stay in the caches, many enough that calls do not count: 4,551 at d = 72.
@@ -53,6 +55,27 @@ class Kernel:
         return self.function(*args, **kwargs)
 
 
+_ATTENTION = Kernel("pytorch", "PyTorch has fused kernels", attention.attend)
+
+
+@dataclass(frozen=True)
+class RowKernels:
+    """Passes over rows in which products, norms, gates and sums are one; without a gradient.
+
+    Attributes:
+        name, reason: As of a `Kernel`.
+        project, scan_operands, add_product, add_swiglu, add_mixture: As in `reference`.
+    """
+
+    name: str
+    reason: str
+    project: Callable[..., tuple[Tensor, Tensor]]
+    scan_operands: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    add_product: Callable[..., Tensor]
+    add_swiglu: Callable[..., Tensor]
+    add_mixture: Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
 @dataclass(frozen=True)
 class Kernels:
     """The kernels of one model, an operation each.
@@ -65,6 +88,8 @@ class Kernels:
             and a key that attention could have seen to meanwhile.
         targets: As in `reference.target_attention`: reads all targets of a batch in one call, where calls
             are dear; None to read them block by block.
+        rows: Passes over rows without a gradient; None where operations run one by one.
+        attention: As `attention.attend`: of queries to all of many keys.
         capturable: Whether a pass can become a CUDA graph: nothing in it waits for the GPU.
     """
 
@@ -77,7 +102,14 @@ class Kernels:
     chunk_values: int | None = None
     block_pairs: int = _CPU_BLOCK_PAIRS
     targets: Kernel | None = None
+    rows: RowKernels | None = None
+    attention: Kernel = _ATTENTION
     capturable: bool = False
+
+    @property
+    def passes(self) -> RowKernels | None:
+        """`rows` where no gradient is wanted."""
+        return None if torch.is_grad_enabled() else self.rows
 
     @property
     def names(self) -> dict[str, str]:
@@ -89,9 +121,9 @@ class Kernels:
         """Operation to why its kernel was chosen."""
         return {operation: kernel.reason for operation, kernel in self._all()}
 
-    def _all(self) -> list[tuple[str, Kernel]]:
-        named = [(operation, getattr(self, operation)) for operation in OPERATIONS]
-        return named if self.targets is None else [*named, ("targets", self.targets)]
+    def _all(self) -> list[tuple[str, Kernel | RowKernels]]:
+        named = [(operation, getattr(self, operation)) for operation in (*OPERATIONS, *_BESIDES)]
+        return [(operation, kernel) for operation, kernel in named if kernel is not None]
 
 
 _PLAIN: dict[str, Callable[..., Any]] = {
@@ -157,6 +189,7 @@ def has_amx() -> bool:
 
 
 def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels:
+    from janusdna.ops.cpu import attention as attention_cpu
     from janusdna.ops.cpu import conv as conv_cpu
     from janusdna.ops.cpu import fusion as fusion_cpu
     from janusdna.ops.cpu import mixture as mixture_cpu
@@ -176,6 +209,29 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
         mixture=Kernel("numba", reason, mixture_cpu.mixture),
         fusion=Kernel("numba", reason, fusion_cpu.janus_attention) if dtype == torch.float32 else four_flash,
         chunk_values=_CPU_CHUNK_VALUES,
+        rows=_row_kernels(dtype),
+        attention=Kernel("numba", reason, attention_cpu.attend),
+    )
+
+
+def _row_kernels(dtype: torch.dtype) -> RowKernels | None:
+    """In float32, and in bfloat16 where the processor multiplies pairs of it; AMX is faster still."""
+    from janusdna.ops.cpu import row_mixture, rows
+    from janusdna.ops.cpu.processor import multiplies_bfloat16
+
+    reason = "the device is a CPU"
+    if dtype == torch.bfloat16:
+        if has_amx() or not multiplies_bfloat16():
+            return None
+        reason = "this CPU multiplies pairs of bfloat16"
+    return RowKernels(
+        "numba",
+        reason,
+        project=rows.project,
+        scan_operands=rows.scan_operands,
+        add_product=rows.add_product,
+        add_swiglu=rows.add_swiglu,
+        add_mixture=row_mixture.add_mixture,
     )
 
 

@@ -12,12 +12,17 @@ from torch.nn import functional
 
 __all__ = [
     "accumulation_dtype",
+    "add_mixture",
+    "add_product",
+    "add_swiglu",
     "causal_attention",
     "conv_silu",
     "janus_attention",
     "janus_mask",
     "mixture",
+    "project",
     "rms_norm",
+    "scan_operands",
     "selective_scan",
     "swiglu",
 ]
@@ -154,6 +159,61 @@ def mixture(
     by_token = torch.empty_like(answers).index_copy(0, order, answers)
     by_token = by_token.unflatten(0, (-1, experts_per_token))
     return (by_token * weights[..., None].to(tokens.dtype)).sum(dim=1), probabilities, choices
+
+
+def project(h: Tensor, norm: Tensor, eps: float, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Two linear layers of rows that are normed first.
+
+    Args:
+        h: (..., d).
+        norm, eps: Of the RMSNorm.
+        one, other: Matrices, (m, d) and (n, d).
+
+    Returns:
+        (..., m) and (..., n).
+    """
+    normed = rms_norm(h, norm, eps)
+    return functional.linear(normed, one), functional.linear(normed, other)
+
+
+def scan_operands(
+    u: Tensor, into: Tensor, norms: tuple[Tensor, Tensor, Tensor], eps: float, step: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What a selective scan takes beside its inputs: dt before softplus, B and C, made from the inputs.
+
+    Args:
+        u: Inputs, (..., d_in).
+        into: Projection to the rank of dt, B and C, (rank + 2N, d_in).
+        norms: Weights of the RMSNorms of the three, (rank,), (N,), (N,).
+        eps: Of the norms.
+        step, bias: Projection of dt, (d_in, rank) and (d_in,).
+
+    Returns:
+        (..., d_in), (..., N), (..., N).
+    """
+    parts = functional.linear(u, into).split([len(norm) for norm in norms], dim=-1)
+    dt, B, C = (rms_norm(part, norm, eps) for part, norm in zip(parts, norms, strict=True))
+    return functional.linear(dt, step, bias), B, C
+
+
+def add_product(h: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
+    """A linear layer of y on top of h: (..., d), (..., m), (d, m) to (..., d)."""
+    return h + functional.linear(y, matrix)
+
+
+def add_swiglu(h: Tensor, norm: Tensor, eps: float, gate_up: Tensor, down: Tensor) -> Tensor:
+    """A SwiGLU of normed rows on top of h, (..., d); gate_up is (2m, d) and down (d, m)."""
+    return h + functional.linear(swiglu(functional.linear(rms_norm(h, norm, eps), gate_up)), down)
+
+
+def add_mixture(
+    h: Tensor, norm: Tensor, eps: float, router: Tensor, gate_up: Tensor, down: Tensor, experts_per_token: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A mixture of experts of normed rows on top of h, (..., d), and what `mixture` gives besides."""
+    tokens = rms_norm(h, norm, eps).flatten(0, -2)
+    logits = functional.linear(tokens, router)
+    mixed, probabilities, choices = mixture(tokens, logits, gate_up, down, experts_per_token)
+    return h + mixed.view_as(h), probabilities, choices
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, *, prefix: int = 0) -> Tensor:

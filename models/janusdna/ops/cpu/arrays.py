@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["flat", "is_native", "rows_of"]
+__all__ = ["flat", "is_native", "row_starts", "rows_of", "words"]
 
 _NATIVE = (torch.float32, torch.bfloat16)
 
@@ -38,6 +39,17 @@ def rows_of(x: Tensor) -> tuple[Any, int, int]:
     return _array(x.as_strided(((count - 1) * stride + width,), (1,))), count, stride
 
 
+def row_starts(x: Tensor) -> tuple[Any, tuple[int, ...]]:
+    """A flat array that holds the rows of heads (B, H, t, c), and from one to the next along B, H and t.
+
+    What lies at whatever distances is not copied, as long as a row's values are neighbours.
+    """
+    if x.stride(-1) != 1:
+        x = x.contiguous()
+    last = sum((n - 1) * stride for n, stride in zip(x.shape, x.stride(), strict=True))
+    return _array(x.as_strided((last + 1,), (1,))), tuple(x.stride()[:-1])
+
+
 def _is_part_of_rows(x: Tensor) -> bool:
     """Whether rows lie at equal distances."""
     leading = range(x.ndim - 2)
@@ -52,3 +64,13 @@ def _array(x: Tensor) -> Any:
     elif x.dtype != torch.float32:
         x = x.float()
     return x.contiguous().numpy()
+
+
+def words(*matrices: Tensor) -> list[Any]:
+    """Flat arrays as `tiles` multiplies them: of uint32 for pairs of bfloat16, else of float32.
+
+    All of one kind: where the rows of one have an odd number of values, none is read in pairs.
+    """
+    if all(matrix.dtype == torch.bfloat16 and matrix.shape[-1] % 2 == 0 for matrix in matrices):
+        return [array.view(np.uint32) for array in flat(*matrices)]
+    return flat(*(matrix.float() for matrix in matrices))

@@ -19,12 +19,13 @@ from typing import Any
 
 import llvmlite
 import numba
+import numba.extending
 from numba import njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, _CacheLocator
 
 from janusdna.cache import cache_folder, is_own
 
-__all__ = ["compiled", "kernel_folder"]
+__all__ = ["compiled", "intrinsic", "kernel_folder"]
 
 _DAMAGED = "compiled kernels in %s are damaged: they are compiled anew"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -38,6 +39,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     if kernel_folder() is not None:
         kernel._cache = _Cache(function)  # what Numba's `cache=True` does
     return kernel
+
+
+def intrinsic(generator: Callable[..., Any]) -> Any:
+    """Numba's decorator, untyped: what is called in a kernel takes no typing context."""
+    return numba.extending.intrinsic(generator)
 
 
 @cache

@@ -21,24 +21,36 @@ from janusdna.ops.cpu.simd import LANES, load, spread, store, sum_of
 from janusdna.ops.cpu.swiglu import gate_slope, swiglu
 from janusdna.ops.cpu.threads import run_in_slices
 
-__all__ = ["mixture"]
+__all__ = ["combine", "mixture"]
 
 _VALUES_WORTH_A_THREAD = 1 << 16
+_NOTHING = np.empty(0, np.float32)
 
 
 @compiled
 def _combine(
-    answers: Any, places: Any, weights: Any, choices: int, width: int, out: Any, start: int, end: int
+    answers: Any,
+    places: Any,
+    weights: Any,
+    choices: int,
+    width: int,
+    base: Any,
+    out: Any,
+    start: int,
+    end: int,
 ) -> None:
-    """out[token] = sum of weight * answer over the token's choices; `places` are rows of `answers`."""
+    """out[token] = base + sum of weight * answer over the token's choices; `places` are rows of `answers`.
+
+    An empty `base` is nothing.
+    """
     for token in range(start, end):
         for first in range(0, width, LANES):
-            lanes = min(LANES, width - first)
-            mixed = spread(np.float32(0))
+            lanes, here = min(LANES, width - first), token * width + first
+            mixed = load(base, here, lanes) if base.size else spread(np.float32(0))
             for choice in range(token * choices, (token + 1) * choices):
                 answer = load(answers, places[choice] * width + first, lanes)
                 mixed = mixed + spread(weights[choice]) * answer
-            store(out, token * width + first, lanes, mixed)
+            store(out, here, lanes, mixed)
 
 
 @compiled
@@ -87,7 +99,7 @@ def mixture(
         mixed: Tensor = _Mixture.apply(tokens, weights, visits, gate_up, down)  # type: ignore[no-untyped-call]
     else:
         answers = _answers(visits.of(tokens), visits.loads, gate_up, down)
-        mixed = _mixed(answers, visits, weights)
+        mixed = combine(answers, visits.places.numpy(), weights)
     return mixed, probabilities, choices
 
 
@@ -136,13 +148,19 @@ def _answers(
     return answers
 
 
-def _mixed(answers: Tensor, visits: _Visits, weights: Tensor) -> Tensor:
-    """The weighted sum over each token's visits."""
+def combine(answers: Tensor, places: Any, weights: Tensor, base: Tensor | None = None) -> Tensor:
+    """The weighted sum over each token's visits, added to `base`.
+
+    Args:
+        answers: A row for each visit, (n k, d).
+        places: Where among them each choice of the first token stands, of the second, ..., int64 (n k,).
+        weights: (n, k).
+        base: (n, d); None for zeros.
+    """
     (count, choices), width = weights.shape, answers.shape[1]
     mixed = answers.new_empty(count, width)
-    work = partial(
-        _combine, *flat(answers), visits.places.numpy(), *flat(weights), choices, width, *flat(mixed)
-    )
+    added = _NOTHING if base is None else flat(base)[0]
+    work = partial(_combine, *flat(answers), places, *flat(weights), choices, width, added, *flat(mixed))
     run_in_slices(work, count, least=max(1, _VALUES_WORTH_A_THREAD // width))
     return mixed
 
@@ -156,7 +174,7 @@ class _Mixture(torch.autograd.Function):
         answers = _answers(visits.of(tokens), visits.loads, gate_up, down, kept)
         ctx.visits = visits
         ctx.save_for_backward(tokens, weights, gate_up, down, kept)
-        return _mixed(answers, visits, weights)
+        return combine(answers, visits.places.numpy(), weights)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -180,5 +198,5 @@ class _Mixture(torch.autograd.Function):
             torch.mm(dmixed[own].T, gated[:visitors], out=ddown[e])
             torch.mm(drows[:visitors].T, visiting[own], out=dgate_up[e])
             torch.mm(drows[:visitors], gate_up[e], out=dvisiting[own])
-        dtokens = _mixed(dvisiting, visits, torch.ones_like(weights))
+        dtokens = combine(dvisiting, visits.places.numpy(), torch.ones_like(weights))
         return dtokens, dweights[visits.places].view_as(weights), None, dgate_up, ddown
