@@ -167,18 +167,6 @@ def test_what_a_row_does_not_see_changes_no_bit_of_it(hidden: int) -> None:
     assert torch.equal(fusion_cpu.janus_attention(q, k, changed, SCALE)[0, 0, hidden], found[0, 0, hidden])
 
 
-@pytest.mark.parametrize(("size", "rows", "own"), [(8, 64, True), (9, 32, True), (9, 34, False)])
-def test_wide_heads_over_many_rows_are_matrix_products(
-    monkeypatch: pytest.MonkeyPatch, size: int, rows: int, own: bool
-) -> None:
-    monkeypatch.setattr(fusion_cpu, "_LONG", 32)
-    called = []
-    monkeypatch.setattr(fusion, "janus_attention", lambda q, k, v, scale: called.append(scale) or q)
-    operands = (torch.randn(1, 2, rows, size) for _ in range(3))
-    fusion_cpu.janus_attention(*operands, SCALE)
-    assert called == ([] if own else [SCALE])
-
-
 def test_other_dtypes_are_the_plain_operations_business() -> None:
     values = [value.double() for value in experts(9, 3)]
     assert mixture_cpu.mixture(*values, 2)[0].dtype == torch.float64

@@ -104,7 +104,11 @@ class JanusFusion(nn.Module):
 
     def keys_values(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, (B, H, t, d/H) each, of rows of either stream, (B, t, d)."""
-        return self._keys_values(self.attention_norm(rows))
+        if (passes := self.kernels.passes) is None:
+            return self._keys_values(self.attention_norm(rows))
+        norm, into = self.attention_norm, (self.attention.k_proj.weight, self.attention.v_proj.weight)
+        k, v = passes.project(rows, norm.weight, norm.eps, *into)
+        return split_heads(k, self.num_heads), split_heads(v, self.num_heads)
 
     def targets(self, memory: WindowMemory, attend: Kernel) -> Tensor:
         """The fused states that predict all targets, (B, n, d), as `every_position`, by one `attend`."""
@@ -174,9 +178,11 @@ class JanusFusion(nn.Module):
         return k, v
 
     def _finish(self, rows: Tensor, mixed: Tensor) -> Tensor:
-        rows = rows + self.attention.o_proj(mixed)
-        out: Tensor = rows + self.feed_forward(self.feed_forward_norm(rows))
-        return out
+        if (passes := self.kernels.passes) is None:
+            rows = rows + self.attention.o_proj(mixed)
+        else:
+            rows = passes.add_product(rows, mixed, self.attention.o_proj.weight)
+        return self.feed_forward.add(rows, self.feed_forward_norm)[0]
 
 
 def _full_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:

@@ -21,14 +21,13 @@ from janusdna.ops.attention import Partial
 from janusdna.ops.cpu.arrays import flat, is_native, row_starts
 from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.math import LOG2E, aligned
-from janusdna.ops.cpu.simd import LANES, exp2, load, maximum, spread, store
+from janusdna.ops.cpu.simd import LANES, load, spread, store
+from janusdna.ops.cpu.softmax_tiles import KEYS, begin_mixture, copy_rows, end_mixture, mixture_size, weigh
 from janusdna.ops.cpu.threads import run_in_slices
 from janusdna.ops.cpu.tiles import WIDE, accumulate, gather_tile, multiply, scatter_tile, tile_size
 
 __all__ = ["attend"]
 
-# Keys that are in the nearest cache together, with their scores of a tile.
-_KEYS = 64
 # Keys of a part, and queries of a group, that one thread sees to at a time.
 _KEYS_OF_PART, _QUERIES_OF_GROUP = 1 << 14, 512
 _MOST_ITEMS = 256
@@ -36,7 +35,6 @@ _MOST_ITEMS = 256
 _FEWEST_QUERIES = 20
 
 _F = np.float32
-_ZERO, _ONE, _NEVER = _F(0), _F(1), _F(-1e30)
 _LN2 = math.log(2)
 
 
@@ -50,9 +48,9 @@ def _attend(
     """
     parts, batch, heads, queries, keys, size = sizes
     groups = (queries + _QUERIES_OF_GROUP - 1) // _QUERIES_OF_GROUP
-    tiles, turned, state = _QUERIES_OF_GROUP // WIDE, tile_size(size), (size + 2) * WIDE
-    asked, mixed, scores = aligned(tiles * turned), aligned(tiles * state), aligned(_KEYS * WIDE)
-    key_rows, value_rows = aligned(_KEYS * size), aligned(_KEYS * size)
+    tiles, turned, state = _QUERIES_OF_GROUP // WIDE, tile_size(size), mixture_size(size)
+    asked, mixed, scores = aligned(tiles * turned), aligned(tiles * state), aligned(KEYS * WIDE)
+    key_rows, value_rows = aligned(KEYS * size), aligned(KEYS * size)
     places = np.empty(WIDE, np.int64)
     for item in range(start, end):
         group, rest = item % groups, item // groups
@@ -68,73 +66,28 @@ def _attend(
             gather_tile(q, places, size, asked[tile * turned : (tile + 1) * turned])
         for at in range(0, used * turned, LANES):
             store(asked, at, LANES, load(asked, at, LANES) * spread(scale))
-        mixed[:] = _ZERO
         for tile in range(used):
-            mixed[tile * state + size * WIDE : tile * state + (size + 1) * WIDE] = _NEVER
+            begin_mixture(mixed[tile * state : (tile + 1) * state], size)
         low, high = keys * part // parts, keys * (part + 1) // parts
-        for key in range(low, high, _KEYS):
-            held = min(_KEYS, high - key)
+        for key in range(low, high, KEYS):
+            held = min(KEYS, high - key)
             at_k = b * strides[3] + head * strides[4] + key * strides[5]
             at_v = b * strides[6] + head * strides[7] + key * strides[8]
-            _copy_rows(k, at_k, strides[5], held, size, key_rows)
-            _copy_rows(v, at_v, strides[8], held, size, value_rows)
+            copy_rows(k, at_k, strides[5], held, size, key_rows)
+            copy_rows(v, at_v, strides[8], held, size, value_rows)
             for tile in range(used):
                 own = mixed[tile * state : (tile + 1) * state]
                 multiply(asked[tile * turned : (tile + 1) * turned], key_rows, 0, size, held, scores, 0)
-                _weigh(scores, held, size, own)
+                weigh(scores, held, size, own)
                 accumulate(scores, value_rows, 0, size, held, own)
         for tile in range(used):
             own = mixed[tile * state : (tile + 1) * state]
-            _divide(own, size)
+            end_mixture(own, size)
             for row in range(WIDE):
                 query = min(first + tile * WIDE + row, queries - 1)
                 places[row] = (((part * batch + b) * heads + head) * queries + query) * size
                 lse[places[row] // size] = own[size * WIDE + row]
             scatter_tile(own, 0, size, out, places, 0)
-
-
-@compiled
-def _copy_rows(source: Any, first: int, stride: int, count: int, size: int, rows: Any) -> None:
-    """Rows that lie `stride` apart, one behind the other, as float32."""
-    for row in range(count):
-        for i in range(0, size, LANES):
-            lanes = min(LANES, size - i)
-            store(rows, row * size + i, lanes, load(source, first + row * stride + i, lanes))
-
-
-@compiled
-def _weigh(scores: Any, count: int, size: int, own: Any) -> None:
-    """Scores to 2^(score - largest); what was summed up before shrinks where the largest grows.
-
-    `own` is a tile's mixture of values, the largest score so far, and the sum of the weights.
-    """
-    for lane in range(0, WIDE, LANES):
-        at_top, at_norm = size * WIDE + lane, (size + 1) * WIDE + lane
-        before = load(own, at_top, LANES)
-        largest = before
-        for j in range(count):
-            largest = maximum(load(scores, j * WIDE + lane, LANES), largest)
-        total = spread(_ZERO)
-        for j in range(count):
-            weight = exp2(load(scores, j * WIDE + lane, LANES) - largest)
-            total = total + weight
-            store(scores, j * WIDE + lane, LANES, weight)
-        shrink = exp2(before - largest)
-        store(own, at_top, LANES, largest)
-        store(own, at_norm, LANES, load(own, at_norm, LANES) * shrink + total)
-        for i in range(lane, size * WIDE, WIDE):
-            store(own, i, LANES, load(own, i, LANES) * shrink)
-
-
-@compiled
-def _divide(own: Any, size: int) -> None:
-    """The mixture by the sum of its weights; in place of the largest score the log-sum-exp, to base 2."""
-    for lane in range(0, WIDE, LANES):
-        share = spread(_ONE) / load(own, (size + 1) * WIDE + lane, LANES)
-        for i in range(lane, size * WIDE, WIDE):
-            store(own, i, LANES, load(own, i, LANES) * share)
-    for row in range(WIDE):
-        own[size * WIDE + row] += np.log2(own[(size + 1) * WIDE + row])
 
 
 def attend(

@@ -18,50 +18,56 @@ from torch import Tensor
 
 from janusdna.ops import fusion
 from janusdna.ops.cpu.arrays import flat
-from janusdna.ops.cpu.attention_tiles import (
-    KEYS_TOGETHER,
-    accumulate,
-    gather_tile,
-    hide,
-    multiply,
-    sight,
-    span,
-)
 from janusdna.ops.cpu.compiling import compiled
-from janusdna.ops.cpu.math import aligned
-from janusdna.ops.cpu.simd import LANES, exp2, load, maximum, spread, store, totals
+from janusdna.ops.cpu.janus_mask import hide, sight, span
+from janusdna.ops.cpu.math import LOG2E, aligned
+from janusdna.ops.cpu.simd import LANES, exp2, load, spread, store
+from janusdna.ops.cpu.softmax_tiles import (
+    KEYS,
+    NEVER,
+    begin_mixture,
+    copy_rows,
+    end_mixture,
+    mixture_size,
+    weigh,
+)
 from janusdna.ops.cpu.threads import run_in_slices
+from janusdna.ops.cpu.tiles import WIDE, accumulate, gather_tile, multiply, scatter_tile, tile_size
 
 __all__ = ["janus_attention"]
 
-_QUERIES = 1024
-_KEYS = 128
-_KEYS_BACKWARD = 64
-_TILES = 4
-_HALF = LANES // 2
-# Beyond both, PyTorch's matrix products win: measured with heads of 8, 18 and 36 (benchmarks/fusion.py).
-_NARROW, _LONG = 8, 4096
+# Queries that share what is held of keys.
+_QUERIES = 512
 
 _F = np.float32
-_ZERO, _ONE, _NEVER = _F(0), _F(1), _F(-1e30)
+_ZERO, _ONE = _F(0), _F(1)
 _LN2 = _F(math.log(2))
+# Of a lane without a query: under it every score weighs nothing.
+_FAR_ABOVE = _F(1e30)
 
 
 @compiled
-def _rows_of_head(x: Any, first: int, stride: int, size: int, rows: Any, count: int) -> None:
-    """Rows of a head, that lie `stride` apart, one behind the other."""
-    for row in range(count):
-        for i in range(size):
-            rows[row * size + i] = x[first + row * stride + i]
+def _places(first: int, stop: int, stride: int, base: int, nowhere: int, places: Any) -> None:
+    """Of a tile's rows from `first` on; those from `stop` on are not there."""
+    for row in range(WIDE):
+        places[row] = base + (first + row) * stride if first + row < stop else nowhere
 
 
 @compiled
-def _weigh(scores: Any, count: int, largest: Any) -> None:
-    """Scores to 2^(score - largest); zeros for the keys that fill up the last eight."""
-    for j in range(count):
-        store(scores, j * LANES, LANES, exp2(load(scores, j * LANES, LANES) - largest))
-    for j in range(count, -(-count // KEYS_TOGETHER) * KEYS_TOGETHER):
-        store(scores, j * LANES, LANES, spread(_ZERO))
+def _ask(q: Any, places: Any, size: int, scale: Any, tile: Any) -> None:
+    """Queries times a factor to a tile."""
+    gather_tile(q, places, size, tile)
+    for at in range(0, size * WIDE, LANES):
+        store(tile, at, LANES, load(tile, at, LANES) * spread(scale))
+
+
+@compiled
+def _hide(
+    table: Any, asking: int, stream: int, query: int, key: int, count: int, instead: Any, tile: Any
+) -> None:
+    """`hide` for all queries of a tile."""
+    for lane in range(0, WIDE, LANES):
+        hide(table, asking, stream, query + lane, key, count, instead, tile, lane)
 
 
 @compiled
@@ -70,63 +76,49 @@ def _forward(
 ) -> None:
     """Items are (sequence, head, stream, block of queries).
 
-    All arrays are (B, 2T, H, c) flat; `lse` is (B, H, 2T). It and `scale` are to the base 2.
+    All arrays are (B, 2T, H, c) flat, `out` with a row more; `lse` is (B, H, 2T). It and `scale` are to the
+    base 2.
     """
     length, heads, size = sizes
-    blocks, stride, held = (length + _QUERIES - 1) // _QUERIES, heads * size, -1
-    keys, values = aligned((2 * length + KEYS_TOGETHER) * size), aligned((2 * length + KEYS_TOGETHER) * size)
-    tile, mixed, scores = aligned(size * LANES), aligned(size * LANES), aligned(_KEYS * LANES)
-    norm, top, table = aligned(LANES), aligned(LANES), sight()
+    blocks, stride, table = (length + _QUERIES - 1) // _QUERIES, heads * size, sight()
+    turned, state = tile_size(size), mixture_size(size)
+    asked, mixed = aligned(_QUERIES // WIDE * turned), aligned(_QUERIES // WIDE * state)
+    scores, places = aligned(KEYS * WIDE), np.empty(WIDE, np.int64)
+    key_rows, value_rows = aligned(KEYS * size), aligned(KEYS * size)
     for item in range(start, end):
         head, asking, begin = item // (2 * blocks), item // blocks % 2, item % blocks * _QUERIES
         base = (head // heads * 2 * length * heads + head % heads) * size
-        if head != held:
-            _rows_of_head(k, base, stride, size, keys, 2 * length)
-            _rows_of_head(v, base, stride, size, values, 2 * length)
-            held = head
-        for query in range(begin, min(begin + _QUERIES, length), LANES):
-            lanes, row = min(LANES, length - query), asking * length + query
-            gather_tile(q, base + row * stride, stride, size, lanes, scale, tile, 0)
-            mixed[:] = _ZERO
-            norm[:] = _ZERO
-            top[:] = _NEVER
-            for stream in range(2):
-                low, high = span(asking, stream, query, query + lanes, length)
-                for first in range(low, high, _KEYS):
-                    count, place = min(_KEYS, high - first), stream * length + first
-                    multiply(tile, 0, keys, place, count, size, scores, 0)
-                    hide(table, asking, stream, query, first, count, _NEVER, scores, 0)
-                    _move_top(scores, count, size, top, norm, mixed)
-                    _weigh(scores, count, load(top, 0, LANES))
-                    hide(table, asking, stream, query, first, count, _ZERO, scores, 0)
-                    _add_to_norm(scores, count, norm)
-                    accumulate(scores, 0, values, place, count, size, mixed, 0)
-            for lane in range(lanes):
-                lse[head * 2 * length + row + lane] = top[lane] + np.log2(norm[lane])
-                for i in range(size):
-                    out[base + (row + lane) * stride + i] = mixed[i * LANES + lane] / norm[lane]
-
-
-@compiled
-def _add_to_norm(weights: Any, count: int, norm: Any) -> None:
-    total = spread(_ZERO)
-    for j in range(count):
-        total = total + load(weights, j * LANES, LANES)
-    store(norm, 0, LANES, load(norm, 0, LANES) + total)
-
-
-@compiled
-def _move_top(scores: Any, count: int, size: int, top: Any, norm: Any, mixed: Any) -> None:
-    """Raise the largest score to these, and shrink what was summed under the one before."""
-    before = load(top, 0, LANES)
-    largest = before
-    for j in range(count):
-        largest = maximum(load(scores, j * LANES, LANES), largest)
-    shrink = exp2(before - largest)
-    store(top, 0, LANES, largest)
-    store(norm, 0, LANES, load(norm, 0, LANES) * shrink)
-    for i in range(size):
-        store(mixed, i * LANES, LANES, load(mixed, i * LANES, LANES) * shrink)
+        stop = min(begin + _QUERIES, length)
+        used = (stop - begin + WIDE - 1) // WIDE
+        for tile in range(used):
+            first = asking * length + begin + tile * WIDE
+            _places(first, asking * length + stop, stride, base, base, places)
+            _ask(q, places, size, scale, asked[tile * turned : (tile + 1) * turned])
+            begin_mixture(mixed[tile * state : (tile + 1) * state], size)
+        for stream in range(2):
+            low, high = span(asking, stream, begin, stop, length)
+            for first in range(low, high, KEYS):
+                count, place = min(KEYS, high - first), base + (stream * length + first) * stride
+                copy_rows(k, place, stride, count, size, key_rows)
+                copy_rows(v, place, stride, count, size, value_rows)
+                for tile in range(used):
+                    query = begin + tile * WIDE
+                    seen = span(asking, stream, query, min(query + WIDE, stop), length)
+                    if seen[0] >= first + count or seen[1] <= first:
+                        continue
+                    own = mixed[tile * state : (tile + 1) * state]
+                    multiply(asked[tile * turned : (tile + 1) * turned], key_rows, 0, size, count, scores, 0)
+                    _hide(table, asking, stream, query, first, count, NEVER, scores)
+                    weigh(scores, count, size, own)
+                    _hide(table, asking, stream, query, first, count, _ZERO, scores)
+                    accumulate(scores, value_rows, 0, size, count, own)
+        for tile in range(used):
+            first, own = asking * length + begin + tile * WIDE, mixed[tile * state : (tile + 1) * state]
+            end_mixture(own, size)
+            for row in range(min(WIDE, asking * length + stop - first)):
+                lse[head * 2 * length + first + row] = own[size * WIDE + row]
+            _places(first, asking * length + stop, stride, base, out.size - size, places)
+            scatter_tile(own, 0, size, out, places, 0)
 
 
 @compiled
@@ -134,118 +126,95 @@ def _backward(
     sizes: Any, q: Any, k: Any, v: Any, scale: Any, out: Any, lse: Any, dout: Any,
     dq: Any, dk: Any, dv: Any, start: int, end: int,
 ) -> None:  # fmt: skip
-    """Items are (sequence, head), arrays as in `_forward`.
-
-    Four tiles of queries share each block of keys, so that there are few sums over lanes.
-    """
+    """Items are (sequence, head), arrays as in `_forward`, the gradients with a row more."""
     length, heads, size = sizes
-    rows, chunks = 2 * length + KEYS_TOGETHER, (size + _HALF - 1) // _HALF
-    keys, values, of_keys = aligned(rows * size), aligned(rows * size), aligned(2 * length * chunks * LANES)
-    padded = chunks * _HALF * LANES
-    tiles, dtiles, of_tiles = aligned(_TILES * padded), aligned(_TILES * padded), aligned(_TILES * padded)
-    weights, slopes = aligned(_TILES * _KEYS_BACKWARD * LANES), aligned(_TILES * _KEYS_BACKWARD * LANES)
-    offsets, along, room = aligned(_TILES * LANES), aligned(_TILES * LANES), aligned(LANES * LANES)
-    table, stride = sight(), heads * size
+    stride, table, part = heads * size, sight(), size * WIDE
+    tiles, nowhere = (length + WIDE - 1) // WIDE, dq.size - size
+    keys, values = aligned(2 * length * size), aligned(2 * length * size)
+    of_keys, of_values = aligned(2 * tiles * part), aligned(2 * tiles * part)
+    asked, back, of_query = aligned(tile_size(size)), aligned(tile_size(size)), aligned(tile_size(size))
+    rows, back_rows, offsets = aligned(WIDE * size), aligned(WIDE * size), aligned(2 * WIDE)
+    weights, slopes, turned = aligned(WIDE * WIDE), aligned(WIDE * WIDE), aligned(WIDE * WIDE)
+    places, own_rows = np.empty(WIDE, np.int64), np.arange(WIDE) * WIDE
+    packed = np.arange(WIDE) * size
     for item in range(start, end):
         base = (item // heads * 2 * length * heads + item % heads) * size
-        _rows_of_head(k, base, stride, size, keys, 2 * length)
-        _rows_of_head(v, base, stride, size, values, 2 * length)
+        copy_rows(k, base, stride, 2 * length, size, keys)
+        copy_rows(v, base, stride, 2 * length, size, values)
         of_keys[:] = _ZERO
+        of_values[:] = _ZERO
         for asking in range(2):
-            for query in range(0, length, _TILES * LANES):
-                stop, row = min(query + _TILES * LANES, length), asking * length + query
-                count_tiles = (stop - query + LANES - 1) // LANES
-                of_tiles[:] = _ZERO
-                for g in range(_TILES):
-                    lanes, at = min(LANES, stop - query - g * LANES), row + g * LANES
-                    here = base + at * stride
-                    gather_tile(q, here, stride, size, lanes, scale, tiles, g * padded)
-                    gather_tile(dout, here, stride, size, lanes, _ONE, dtiles, g * padded)
-                    gather_tile(lse, item * 2 * length + at, 1, 1, lanes, _ONE, offsets, g * LANES)
-                    for lane in range(lanes):
-                        found = _ZERO
-                        for i in range(size):
-                            found += out[here + lane * stride + i] * dout[here + lane * stride + i]
-                        along[g * LANES + lane] = found
+            for query in range(0, length, WIDE):
+                stop, first = min(query + WIDE, length), asking * length + query
+                _places(first, asking * length + stop, stride, base, base, places)
+                _ask(out, places, size, _ONE, of_query)
+                _ask(dout, places, size, _ONE, back)
+                _offsets(of_query, back, size, lse, item * 2 * length + first, stop - query, offsets)
+                scatter_tile(back, 0, size, back_rows, packed, 0)
+                _ask(q, places, size, scale, asked)
+                scatter_tile(asked, 0, size, rows, packed, 0)
+                of_query[:] = _ZERO
                 for stream in range(2):
                     low, high = span(asking, stream, query, stop, length)
-                    for first in range(low, high, _KEYS_BACKWARD):
-                        count, place = min(_KEYS_BACKWARD, high - first), stream * length + first
-                        for g in range(count_tiles):
-                            to, tile = g * _KEYS_BACKWARD * LANES, g * padded
-                            multiply(tiles, tile, keys, place, count, size, weights, to)
-                            multiply(dtiles, tile, values, place, count, size, slopes, to)
-                            asked = query + g * LANES
-                            hide(table, asking, stream, asked, first, count, _NEVER, weights, to)
-                            _differentiate(weights, slopes, to, count, offsets, along, g * LANES)
-                            hide(table, asking, stream, asked, first, count, _ZERO, weights, to)
-                            hide(table, asking, stream, asked, first, count, _ZERO, slopes, to)
-                            accumulate(slopes, to, keys, place, count, size, of_tiles, tile)
-                        _sum_over_queries(weights, slopes, tiles, dtiles, count, chunks, room, of_keys, place)
-                for g in range(count_tiles):
-                    for lane in range(min(LANES, stop - query - g * LANES)):
-                        for i in range(size):
-                            found = of_tiles[g * padded + i * LANES + lane] * (scale * _LN2)
-                            dq[base + (row + g * LANES + lane) * stride + i] = found
-        for j in range(2 * length):
-            for i in range(size):
-                found = (j * chunks + i // _HALF) * LANES + i % _HALF
-                dk[base + j * stride + i] = of_keys[found] * _LN2
-                dv[base + j * stride + i] = of_keys[found + _HALF]
+                    for key in range(low // WIDE * WIDE, high, WIDE):
+                        count, place = min(WIDE, length - key), stream * length + key
+                        to = (stream * tiles + key // WIDE) * part
+                        multiply(asked, keys, place, size, count, weights, 0)
+                        multiply(back, values, place, size, count, slopes, 0)
+                        _hide(table, asking, stream, query, key, count, NEVER, weights)
+                        _differentiate(weights, slopes, count, offsets)
+                        _hide(table, asking, stream, query, key, count, _ZERO, weights)
+                        _hide(table, asking, stream, query, key, count, _ZERO, slopes)
+                        accumulate(slopes, keys, place, size, count, of_query)
+                        # Turned, keys are the lanes, and what comes from queries is summed up.
+                        gather_tile(slopes, own_rows, WIDE, turned)
+                        accumulate(turned, rows, 0, size, WIDE, of_keys[to : to + part])
+                        gather_tile(weights, own_rows, WIDE, turned)
+                        accumulate(turned, back_rows, 0, size, WIDE, of_values[to : to + part])
+                _places(first, asking * length + stop, stride, base, nowhere, places)
+                _give(of_query, 0, size, scale * _LN2, dq, places)
+        for stream in range(2):
+            for tile in range(tiles):
+                first, at = stream * length + tile * WIDE, (stream * tiles + tile) * part
+                _places(first, (stream + 1) * length, stride, base, nowhere, places)
+                _give(of_keys, at, size, _LN2, dk, places)
+                _give(of_values, at, size, _ONE, dv, places)
 
 
 @compiled
-def _differentiate(
-    weights: Any, slopes: Any, at: int, count: int, offsets: Any, along: Any, tile: int
-) -> None:
+def _offsets(out: Any, back: Any, size: int, lse: Any, first: int, count: int, offsets: Any) -> None:
+    """Of each query the log-sum-exp of its scores, and what comes back to it along its answer."""
+    for row in range(WIDE):
+        offsets[row] = lse[first + row] if row < count else _FAR_ABOVE
+    for lane in range(0, WIDE, LANES):
+        along = spread(_ZERO)
+        for i in range(lane, size * WIDE, WIDE):
+            along = along + load(out, i, LANES) * load(back, i, LANES)
+        store(offsets, WIDE + lane, LANES, along)
+
+
+@compiled
+def _differentiate(weights: Any, slopes: Any, count: int, offsets: Any) -> None:
     """Scores to weights of the softmax, and gradients of weights to those of scores."""
-    offset, mean = load(offsets, tile, LANES), load(along, tile, LANES)
-    for j in range(at, at + count * LANES, LANES):
-        weight = exp2(load(weights, j, LANES) - offset)
-        store(weights, j, LANES, weight)
-        store(slopes, j, LANES, weight * (load(slopes, j, LANES) - mean))
-    for j in range(at + count * LANES, at - (-count // KEYS_TOGETHER) * KEYS_TOGETHER * LANES, LANES):
-        store(slopes, j, LANES, spread(_ZERO))
+    for lane in range(0, WIDE, LANES):
+        offset, along = load(offsets, lane, LANES), load(offsets, WIDE + lane, LANES)
+        for j in range(lane, count * WIDE, WIDE):
+            weight = exp2(load(weights, j, LANES) - offset)
+            store(weights, j, LANES, weight)
+            store(slopes, j, LANES, weight * (load(slopes, j, LANES) - along))
 
 
 @compiled
-def _sum_over_queries(
-    weights: Any,
-    slopes: Any,
-    tiles: Any,
-    dtiles: Any,
-    count: int,
-    chunks: int,
-    room: Any,
-    of_keys: Any,
-    place: int,
-) -> None:
-    """Add to the gradients of keys and values: eight entries of each are the lanes of a sum."""
-    apart, padded = _KEYS_BACKWARD * LANES, chunks * _HALF * LANES
-    for j in range(0, count * LANES, LANES):
-        s, s1 = load(slopes, j, LANES), load(slopes, j + apart, LANES)
-        s2, s3 = load(slopes, j + 2 * apart, LANES), load(slopes, j + 3 * apart, LANES)
-        w, w1 = load(weights, j, LANES), load(weights, j + apart, LANES)
-        w2, w3 = load(weights, j + 2 * apart, LANES), load(weights, j + 3 * apart, LANES)
-        for chunk in range(chunks):
-            for i in range(_HALF):
-                at = (chunk * _HALF + i) * LANES
-                a, b = at + padded, at + 2 * padded
-                c = b + padded
-                of_key = s * load(tiles, at, LANES) + s1 * load(tiles, a, LANES)
-                of_key = of_key + s2 * load(tiles, b, LANES) + s3 * load(tiles, c, LANES)
-                of_value = w * load(dtiles, at, LANES) + w1 * load(dtiles, a, LANES)
-                of_value = of_value + w2 * load(dtiles, b, LANES) + w3 * load(dtiles, c, LANES)
-                store(room, i * LANES, LANES, of_key)
-                store(room, (_HALF + i) * LANES, LANES, of_value)
-            at = (place * LANES + j) * chunks + chunk * LANES
-            store(of_keys, at, LANES, load(of_keys, at, LANES) + totals(room, 0))
+def _give(tile: Any, at: int, size: int, factor: Any, target: Any, places: Any) -> None:
+    """A tile times a factor to rows."""
+    for i in range(at, at + size * WIDE, LANES):
+        store(tile, i, LANES, load(tile, i, LANES) * spread(factor))
+    scatter_tile(tile, at, size, target, places, 0)
 
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """As `reference.janus_attention`; by `fusion.janus_attention` where that is faster or not float32."""
-    wide = q.shape[-1] > _NARROW and q.shape[2] > _LONG
-    if wide or any(part.dtype != torch.float32 for part in (q, k, v)):
+    """As `reference.janus_attention`; by `fusion.janus_attention` where it is not float32."""
+    if any(part.dtype != torch.float32 for part in (q, k, v)):
         return fusion.janus_attention(q, k, v, scale)
     if not torch.is_grad_enabled():
         return _attend(q, k, v, scale)[0]
@@ -258,19 +227,20 @@ def _by_token(*heads: Tensor) -> list[Any]:
     return flat(*(part.transpose(1, 2) for part in heads))
 
 
-def _base_2(scale: float) -> Any:
-    """A factor on scores for powers of two in the place of e."""
-    return np.float32(scale * math.log2(math.e))
-
-
 def _attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """The answer, and the log-sum-exp of the scores to the base 2, (B, H, 2T)."""
     batch, heads, rows, size = q.shape
-    out, lse = torch.empty(batch, rows, heads, size), torch.empty(batch, heads, rows)
+    out, lse = torch.empty(q.numel() + size), torch.empty(batch, heads, rows)
     length = rows // 2
-    work = partial(_forward, (length, heads, size), *_by_token(q, k, v), _base_2(scale), *flat(out, lse))
+    work = partial(_forward, (length, heads, size), *_by_token(q, k, v), _F(scale) * LOG2E, *flat(out, lse))
     run_in_slices(work, batch * heads * 2 * -(-length // _QUERIES))
-    return out.transpose(1, 2), lse
+    return _without_last(out, q), lse
+
+
+def _without_last(by_token: Tensor, like: Tensor) -> Tensor:
+    """(B, H, 2T, c) of rows by token, without the one behind them that lanes without a row write to."""
+    batch, heads, rows, size = like.shape
+    return by_token[:-size].view(batch, rows, heads, size).transpose(1, 2)
 
 
 class _JanusAttention(torch.autograd.Function):
@@ -285,10 +255,10 @@ class _JanusAttention(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, out, lse = ctx.saved_tensors
         batch, heads, rows, size = q.shape
-        gradients = [torch.empty(batch, rows, heads, size) for _ in range(3)]
-        operands = (*_by_token(q, k, v), _base_2(ctx.scale), *_by_token(out), *flat(lse))
+        gradients = [torch.empty(q.numel() + size) for _ in range(3)]
+        operands = (*_by_token(q, k, v), _F(ctx.scale) * LOG2E, *_by_token(out), *flat(lse))
         work = partial(
             _backward, (rows // 2, heads, size), *operands, *_by_token(grads[0]), *flat(*gradients)
         )
         run_in_slices(work, batch * heads)
-        return (*(gradient.transpose(1, 2) for gradient in gradients), None)
+        return (*(_without_last(gradient, q) for gradient in gradients), None)
