@@ -12,6 +12,7 @@ from torch.nn import functional
 from janusdna.nn.norm import RMSNorm
 from janusdna.nn.readout import Readout
 from janusdna.ops.backends import Kernels
+from janusdna.ops.reference import MambaWeights, moved_tail
 
 __all__ = ["GatedProjections", "MambaMixer", "MambaState"]
 
@@ -104,7 +105,12 @@ class MambaMixer(nn.Module):
         norms = self.dt_norm, self.B_norm, self.C_norm
         parts = self.x_proj(u).split([len(norm.weight) for norm in norms], dim=-1)
         dt, B, C = (norm(part) for norm, part in zip(norms, parts, strict=True))
-        out: Tensor = self.projections.out_proj(self._scan(u, self.dt_proj(dt), B, C, gate, state))
+        before, decay = None if state is None else state.ssm, -self.A_log.exp()
+        operands = u, self.dt_proj(dt), decay, B, C, self.D, gate, before
+        y, last = self.kernels.scan(*operands, reverse=self.reverse)
+        if state is not None:
+            state.ssm = last
+        out: Tensor = self.projections.out_proj(y)
         return out
 
     def add(self, h: Tensor, norm: RMSNorm, state: MambaState | None = None) -> Tensor:
@@ -112,31 +118,33 @@ class MambaMixer(nn.Module):
         if (passes := self.kernels.passes) is None:
             out: Tensor = h + self(norm(h), state)
             return out
-        into, out_of = self.projections.in_proj.weight, self.projections.out_proj.weight
-        x, gate = passes.project(h, norm.weight, norm.eps, *into.chunk(2))
-        u = self._convolve(x, state)
-        norms = self.dt_norm.weight, self.B_norm.weight, self.C_norm.weight
-        step = self.dt_proj.weight, self.dt_proj.bias
-        operands = passes.scan_operands(u, self.x_proj.weight, norms, self.dt_norm.eps, *step)
-        return passes.add_product(h, self._scan(u, *operands, gate, state), out_of)
+        state = self.begin(h, h.shape[1]) if state is None else state
+        added, state.tail, state.ssm = passes.add_mamba(
+            h, norm.weight, norm.eps, self._weights(), state.tail, state.ssm, reverse=self.reverse
+        )
+        return added
 
-    def _scan(
-        self, u: Tensor, dt: Tensor, B: Tensor, C: Tensor, gate: Tensor, state: MambaState | None
-    ) -> Tensor:
-        before = None if state is None else state.ssm
-        decay = -self.A_log.exp()
-        y, last = self.kernels.scan(u, dt, decay, B, C, self.D, gate, before, reverse=self.reverse)
-        if state is not None:
-            state.ssm = last
-        out: Tensor = y
-        return out
+    def _weights(self) -> MambaWeights:
+        into, gate = self.projections.in_proj.weight.chunk(2)
+        assert self.conv.bias is not None
+        return MambaWeights(
+            into=into,
+            gate=gate,
+            taps=self.conv.weight[:, 0],
+            bias=self.conv.bias,
+            operands=self.x_proj.weight,
+            norms=(self.dt_norm.weight, self.B_norm.weight, self.C_norm.weight),
+            eps=self.dt_norm.eps,
+            step=self.dt_proj.weight,
+            step_bias=self.dt_proj.bias,
+            decay=-self.A_log.exp(),
+            skip=self.D,
+            out_of=self.projections.out_proj.weight,
+        )
 
     def _convolve(self, x: Tensor, state: MambaState | None) -> Tensor:
         before = None if state is None else state.tail
         if state is not None:
-            kept = state.tail.shape[1]
-            last = x[:, :kept] if self.reverse else x[:, -kept:]
-            rows = torch.cat((last, state.tail) if self.reverse else (state.tail, last), dim=1)
-            state.tail = rows[:, :kept] if self.reverse else rows[:, -kept:]
+            state.tail = moved_tail(x, state.tail, self.reverse)
         u: Tensor = self.kernels.conv(x, self.conv.weight[:, 0], self.conv.bias, before, reverse=self.reverse)
         return u

@@ -64,14 +64,14 @@ class RowKernels:
 
     Attributes:
         name, reason: As of a `Kernel`.
-        project, scan_operands, add_product, add_swiglu, add_mixture: As in `reference`.
+        project, add_product, add_mamba, add_swiglu, add_mixture: As in `reference`.
     """
 
     name: str
     reason: str
     project: Callable[..., tuple[Tensor, Tensor]]
-    scan_operands: Callable[..., tuple[Tensor, Tensor, Tensor]]
     add_product: Callable[..., Tensor]
+    add_mamba: Callable[..., tuple[Tensor, Tensor, Tensor]]
     add_swiglu: Callable[..., Tensor]
     add_mixture: Callable[..., tuple[Tensor, Tensor, Tensor]]
 
@@ -216,7 +216,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
 
 def _row_kernels(dtype: torch.dtype) -> RowKernels | None:
     """In float32, and in bfloat16 where the processor multiplies pairs of it; AMX is faster still."""
-    from janusdna.ops.cpu import row_mixture, rows
+    from janusdna.ops.cpu import mamba, row_mixture, rows
     from janusdna.ops.cpu.processor import multiplies_bfloat16
 
     reason = "the device is a CPU"
@@ -228,8 +228,8 @@ def _row_kernels(dtype: torch.dtype) -> RowKernels | None:
         "numba",
         reason,
         project=rows.project,
-        scan_operands=rows.scan_operands,
         add_product=rows.add_product,
+        add_mamba=mamba.add_mamba,
         add_swiglu=rows.add_swiglu,
         add_mixture=row_mixture.add_mixture,
     )

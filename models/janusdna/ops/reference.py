@@ -6,12 +6,16 @@ All of them run in any floating dtype and are differentiable by autograd.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 __all__ = [
+    "MambaWeights",
     "accumulation_dtype",
+    "add_mamba",
     "add_mixture",
     "add_product",
     "add_swiglu",
@@ -20,6 +24,7 @@ __all__ = [
     "janus_attention",
     "janus_mask",
     "mixture",
+    "moved_tail",
     "project",
     "rms_norm",
     "scan_operands",
@@ -176,6 +181,35 @@ def project(h: Tensor, norm: Tensor, eps: float, one: Tensor, other: Tensor) -> 
     return functional.linear(normed, one), functional.linear(normed, other)
 
 
+class MambaWeights(NamedTuple):
+    """All weights of a Mamba mixer.
+
+    Attributes:
+        into, gate: Projections to the convolution's input and to the gate, (d_in, d).
+        taps, bias: Of the convolution, (d_in, K) and (d_in,).
+        operands: Projection to the rank of dt, B and C, (rank + 2N, d_in).
+        norms: Weights of the RMSNorms of the three, (rank,), (N,), (N,).
+        eps: Of these norms.
+        step, step_bias: Projection to dt, (d_in, rank) and (d_in,).
+        decay: A, (d_in, N), negative.
+        skip: D, (d_in,).
+        out_of: Projection back, (d, d_in).
+    """
+
+    into: Tensor
+    gate: Tensor
+    taps: Tensor
+    bias: Tensor
+    operands: Tensor
+    norms: tuple[Tensor, Tensor, Tensor]
+    eps: float
+    step: Tensor
+    step_bias: Tensor
+    decay: Tensor
+    skip: Tensor
+    out_of: Tensor
+
+
 def scan_operands(
     u: Tensor, into: Tensor, norms: tuple[Tensor, Tensor, Tensor], eps: float, step: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -194,6 +228,52 @@ def scan_operands(
     parts = functional.linear(u, into).split([len(norm) for norm in norms], dim=-1)
     dt, B, C = (rms_norm(part, norm, eps) for part, norm in zip(parts, norms, strict=True))
     return functional.linear(dt, step, bias), B, C
+
+
+def moved_tail(x: Tensor, tail: Tensor, reverse: bool) -> Tensor:
+    """The rows that the next chunk's convolution sees outside itself.
+
+    Args:
+        x: Inputs of the convolution, (B, t, d_in).
+        tail: Those before the first row, or with `reverse` behind the last one, (B, K - 1, d_in).
+        reverse: Whether the sequence is walked from its end.
+    """
+    kept = tail.shape[1]
+    if reverse:
+        return torch.cat((x[:, :kept], tail), dim=1)[:, :kept]
+    joined = torch.cat((tail, x[:, -kept:] if kept else x[:, :0]), dim=1)
+    return joined[:, joined.shape[1] - kept :]
+
+
+def add_mamba(
+    h: Tensor,
+    norm: Tensor,
+    eps: float,
+    weights: MambaWeights,
+    tail: Tensor,
+    ssm: Tensor,
+    *,
+    reverse: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A Mamba mixer of normed rows on top of h, (B, t, d).
+
+    Args:
+        h: (B, t, d).
+        norm, eps: Of the RMSNorm.
+        weights: Of the mixer.
+        tail: Inputs of the convolution before these rows, (B, K - 1, d_in), in sequence order.
+        ssm: State of the recurrence before them, (B, d_in, N).
+        reverse: Whether the sequence is walked from its end.
+
+    Returns:
+        (B, t, d), and the tail and the state behind these rows.
+    """
+    x, gate = project(h, norm, eps, weights.into, weights.gate)
+    u = conv_silu(x, weights.taps, weights.bias, tail, reverse=reverse)
+    own = weights.operands, weights.norms, weights.eps, weights.step, weights.step_bias
+    dt, B, C = scan_operands(u, *own)
+    y, last = selective_scan(u, dt, weights.decay, B, C, weights.skip, gate, ssm, reverse=reverse)
+    return add_product(h, y, weights.out_of), moved_tail(x, tail, reverse), last
 
 
 def add_product(h: Tensor, y: Tensor, matrix: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from janusdna.ops.cpu.math import aligned, sigmoid, silu
 from janusdna.ops.cpu.simd import LANES, load, spread, store
 from janusdna.ops.cpu.threads import run_in_slices
 
-__all__ = ["conv_silu"]
+__all__ = ["conv_silu", "convolve_rows"]
 
 _ROWS = 64
 _ONE = np.float32(1)
@@ -99,6 +99,12 @@ def _backward(
         for tap in range(taps):
             at = (b * taps + tap) * channels + first
             store(dweight, at, lanes, load(of_taps, tap * LANES, LANES))
+
+
+@compiled
+def convolve_rows(sizes: Any, x: Any, weight: Any, bias: Any, before: Any, y: Any, reverse: bool) -> None:
+    """Some rows of one sequence, `sizes` as in `_forward`; `before` are the rows outside."""
+    _forward(sizes, x, weight, bias, before, y, reverse, 0, (sizes[0] + _ROWS - 1) // _ROWS)
 
 
 def conv_silu(

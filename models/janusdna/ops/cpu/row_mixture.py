@@ -17,7 +17,7 @@ from janusdna.ops.cpu.arrays import flat, words
 from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.math import LOG2E, aligned
 from janusdna.ops.cpu.mixture import combine
-from janusdna.ops.cpu.rows import gate, tiles_of
+from janusdna.ops.cpu.rows import gate
 from janusdna.ops.cpu.simd import LANES, choose, exp2, load, maximum, spread, store
 from janusdna.ops.cpu.threads import run_in_slices
 from janusdna.ops.cpu.tiles import (
@@ -30,6 +30,7 @@ from janusdna.ops.cpu.tiles import (
     places_of,
     scatter_tile,
     tile_size,
+    tiles_of,
 )
 
 __all__ = ["add_mixture"]

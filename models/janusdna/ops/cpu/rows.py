@@ -30,9 +30,19 @@ from janusdna.ops.cpu.tiles import (
     places_of,
     scatter_tile,
     tile_size,
+    tiles_of,
 )
 
-__all__ = ["add_product", "add_swiglu", "gate", "project", "scan_operands", "tiles_of"]
+__all__ = [
+    "add_product",
+    "add_rows",
+    "add_swiglu",
+    "gate",
+    "project",
+    "project_rows",
+    "scan_operands",
+    "scan_rows",
+]
 
 # Tiles worth a thread of their own.
 _LEAST = 4
@@ -53,9 +63,10 @@ def _store_products(
 
 
 @compiled
-def _project(
+def project_rows(
     sizes: Any, h: Any, norm: Any, eps: Any, one: Any, other: Any, a: Any, b: Any, start: int, end: int
 ) -> None:
+    """Items are tiles of rows."""
     rows, width, wide_a, wide_b = sizes
     tile, room, size = aligned(tile_size(width)), aligned(_BLOCK * WIDE), width // per_word(one)
     places, places_a, places_b = np.empty(WIDE, np.int64), np.empty(WIDE, np.int64), np.empty(WIDE, np.int64)
@@ -76,16 +87,16 @@ def project(h: Tensor, norm: Tensor, eps: float, one: Tensor, other: Tensor) -> 
     a, b = (h.new_empty(*h.shape[:-1], len(matrix), dtype=matrix.dtype) for matrix in (one, other))
     sizes = (*rows.shape, len(one), len(other))
     vectors = (*flat(rows, norm.float()), np.float32(eps))
-    _run(partial(_project, sizes, *vectors, *words(one, other), *flat(a, b)), rows)
+    _run(partial(project_rows, sizes, *vectors, *words(one, other), *flat(a, b)), rows)
     return a, b
 
 
 @compiled
-def _scan_operands(
+def scan_rows(
     sizes: Any, u: Any, into: Any, norms: Any, eps: Any, step: Any, bias: Any, dt: Any, B: Any, C: Any,
     start: int, end: int,
 ) -> None:  # fmt: skip
-    """`norms` are the weights of those of dt, B and C, one behind the other."""
+    """Items are tiles of rows; `norms` are the weights of those of dt, B and C, one behind the other."""
     rows, inner, rank, states = sizes
     size, outputs = inner // per_word(into), rank + 2 * states
     tile, found, room = aligned(tile_size(size)), aligned(tile_size(outputs)), aligned(_BLOCK * WIDE)
@@ -119,12 +130,13 @@ def scan_operands(
     B, C = (u.new_empty(*u.shape[:-1], states, dtype=torch.float32) for _ in range(2))
     sizes = (*rows.shape, len(norms[0]), states)
     weights = (*flat(torch.cat(norms).float()), np.float32(eps), *flat(step.float(), bias.float()))
-    _run(partial(_scan_operands, sizes, *words(rows, into), *weights, *flat(dt, B, C)), rows)
+    _run(partial(scan_rows, sizes, *words(rows, into), *weights, *flat(dt, B, C)), rows)
     return dt, B, C
 
 
 @compiled
-def _add_product(sizes: Any, h: Any, y: Any, matrix: Any, out: Any, start: int, end: int) -> None:
+def add_rows(sizes: Any, h: Any, y: Any, matrix: Any, out: Any, start: int, end: int) -> None:
+    """Items are tiles of rows."""
     rows, width, inner = sizes
     size = inner // per_word(matrix)
     tile, own, found = aligned(tile_size(size)), aligned(tile_size(width)), aligned(tile_size(width))
@@ -143,7 +155,7 @@ def add_product(h: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
     """As `reference.add_product`."""
     out, rows = torch.empty_like(h), y.reshape(-1, y.shape[-1])
     sizes = len(rows), h.shape[-1], y.shape[-1]
-    _run(partial(_add_product, sizes, *flat(h), *words(rows, matrix), *flat(out)), rows)
+    _run(partial(add_rows, sizes, *flat(h), *words(rows, matrix), *flat(out)), rows)
     return out
 
 
@@ -199,11 +211,6 @@ def add_swiglu(h: Tensor, norm: Tensor, eps: float, gate_up: Tensor, down: Tenso
     vectors = (*flat(rows, norm.float()), np.float32(eps))
     _run(partial(_add_swiglu, sizes, *vectors, *words(gate_up, down), *flat(out)), rows)
     return out
-
-
-def tiles_of(rows: int) -> int:
-    """How many tiles so many rows fill."""
-    return -(-rows // WIDE)
 
 
 def _run(work: Any, rows: Tensor) -> None:

@@ -20,10 +20,10 @@ from torch import Tensor
 from janusdna.ops.cpu.arrays import flat, is_native
 from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.math import LOG2E, aligned, sigmoid, silu, softplus
-from janusdna.ops.cpu.simd import LANES, exp2, load, spread, store, totals
+from janusdna.ops.cpu.simd import LANES, exp2, fused, load, spread, store, totals
 from janusdna.ops.cpu.threads import run_all, run_in_slices, slices
 
-__all__ = ["STATES", "selective_scan"]
+__all__ = ["STATES", "begin_states", "end_states", "selective_scan", "walk"]
 
 STATES = 16
 _STATE = STATES * LANES
@@ -88,33 +88,64 @@ def _forward(
             _gather(state, (b * channels + first) * STATES, channels - first, states, block * _STATE)
             _gather(A2, first * STATES, channels - first, decays, block * _STATE)
         for segment in range(segments):
-            steps = _rows_of(b, length, segment, reverse, rows)
-            for block in range(low, high):
-                first, own = block * LANES, block * _STATE
-                lanes = min(LANES, channels - first)
-                if kept.size:
-                    at = ((b * blocks + block) * segments + segment) * _STATE
+            if kept.size:
+                for block in range(low, high):
+                    at, own = ((b * blocks + block) * segments + segment) * _STATE, block * _STATE
                     kept[at : at + _STATE] = states[own : own + _STATE]
-                _walk(
-                    x,
-                    dt,
-                    B,
-                    C,
-                    z,
-                    y,
-                    load(D, first, lanes),
-                    states,
-                    decays,
-                    own,
-                    rows,
-                    steps,
-                    channels,
-                    first,
-                    lanes,
-                )
+            steps = _rows_of(b, length, segment, reverse, rows)
+            _walk_segment(x, dt, B, C, D, z, y, states, decays, rows, steps, channels, low, high)
         for block in range(low, high):
             first = block * LANES
             _scatter(states, block * _STATE, state, (b * channels + first) * STATES, channels - first)
+
+
+@compiled
+def begin_states(source: Any, at: int, channels: int, states: Any) -> None:
+    """States or decays of all channels, (d_in, N) flat from `at` on, as `walk` takes them."""
+    for first in range(0, channels, LANES):
+        _gather(source, at + first * STATES, channels - first, states, first * STATES)
+
+
+@compiled
+def end_states(states: Any, channels: int, target: Any, at: int) -> None:
+    """The inverse of `begin_states`."""
+    for first in range(0, channels, LANES):
+        _scatter(states, first * STATES, target, at + first * STATES, channels - first)
+
+
+@compiled
+def walk(
+    sizes: Any,
+    x: Any,
+    dt: Any,
+    B: Any,
+    C: Any,
+    D: Any,
+    z: Any,
+    y: Any,
+    states: Any,
+    decays: Any,
+    reverse: bool,
+) -> None:
+    """Some rows of one sequence, in order; `y` may be `x`. The states are moved on."""
+    length, channels = sizes
+    rows, blocks = np.empty(_SEGMENT, np.int64), (channels + LANES - 1) // LANES
+    for segment in range((length + _SEGMENT - 1) // _SEGMENT):
+        steps = _rows_of(0, length, segment, reverse, rows)
+        _walk_segment(x, dt, B, C, D, z, y, states, decays, rows, steps, channels, 0, blocks)
+
+
+@compiled
+def _walk_segment(
+    x: Any, dt: Any, B: Any, C: Any, D: Any, z: Any, y: Any, states: Any, decays: Any, rows: Any, steps: int,
+    channels: int, low: int, high: int,
+) -> None:  # fmt: skip
+    """One segment of the blocks of channels [low, high)."""
+    for block in range(low, high):
+        first = block * LANES
+        lanes = min(LANES, channels - first)
+        skip, own = load(D, first, lanes), block * _STATE
+        _walk(x, dt, B, C, z, y, skip, states, decays, own, rows, steps, channels, first, lanes)
 
 
 @compiled
@@ -129,10 +160,9 @@ def _walk(
         du, out = delta * u, skip * u
         for n in range(STATES):
             here = own + n * LANES
-            new = exp2(delta * load(decays, here, LANES)) * load(states, here, LANES) + du * spread(
-                B[row + n]
-            )
-            out = out + new * spread(C[row + n])
+            decay = exp2(delta * load(decays, here, LANES))
+            new = fused(decay, load(states, here, LANES), du * spread(B[row + n]))
+            out = fused(new, spread(C[row + n]), out)
             store(states, here, LANES, new)
         store(y, at, lanes, out * silu(load(z, at, lanes)))
 

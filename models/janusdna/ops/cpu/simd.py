@@ -4,10 +4,10 @@ Whether LLVM turns a loop into SIMD code depends on aliasing, trip counts and th
 host for. A value of this type is one AVX-512 register, or several smaller ones where there are no such,
 whatever the code around it.
 
-In kernels: `load`, `store`, `spread`, `+ - * /`, `maximum`, `choose`, `absolute`, `root`, `exp2`, `pair`,
-`sum_of`, `totals`.
-Products may be fused into additions; nothing else is reordered. Kernels must not be compiled with fastmath,
-which `exp2` would not survive.
+In kernels: `load`, `store`, `spread`, `+ - * /`, `fused`, `maximum`, `choose`, `absolute`, `root`, `exp2`,
+`pair`, `sum_of`, `totals`.
+Products may be fused into additions, and of two in a sum either, unless `fused` says which; nothing else is
+reordered. Kernels must not be compiled with fastmath, which `exp2` would not survive.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from janusdna.ops.cpu.vectors import (
     first_lanes,
     masked_load,
     masked_store,
+    multiply_add,
     place,
     repeat,
     shuffle,
@@ -46,6 +47,7 @@ __all__ = [
     "absolute",
     "choose",
     "exp2",
+    "fused",
     "load",
     "maximum",
     "pair",
@@ -141,6 +143,12 @@ def absolute(typing: Any, a: Any) -> Any:
     return _lanes(_lanes), lambda context, builder, _, args: call(
         builder, "llvm.fabs.v16f32", VECTOR, args[0]
     )
+
+
+@intrinsic
+def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Of a, b and c: a * b + c, rounded alike whatever the code around it."""
+    return _lanes(_lanes, _lanes, _lanes), lambda context, builder, _, args: multiply_add(builder, *args)
 
 
 @intrinsic

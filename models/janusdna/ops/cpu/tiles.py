@@ -19,9 +19,8 @@ from numba.core import cgutils, types
 
 from janusdna.ops.cpu.compiling import compiled, intrinsic
 from janusdna.ops.cpu.processor import has_wide_registers
-from janusdna.ops.cpu.simd import load, pair, root, spread, store
+from janusdna.ops.cpu.simd import fused, load, pair, root, spread, store
 from janusdna.ops.cpu.vectors import (
-    FUSED,
     LANES,
     VECTOR,
     add_products_of_pairs,
@@ -29,6 +28,7 @@ from janusdna.ops.cpu.vectors import (
     first_lanes,
     masked_load,
     masked_store,
+    multiply_add,
     place,
     shuffle,
     splat,
@@ -45,6 +45,7 @@ __all__ = [
     "places_of",
     "scatter_tile",
     "tile_size",
+    "tiles_of",
 ]
 
 # Outputs computed together and registers of rows: as many sums as a processor has registers for.
@@ -52,6 +53,11 @@ _WIDE_REGISTERS = has_wide_registers()
 _TOGETHER, _REGISTERS = (8, 2) if _WIDE_REGISTERS else (4, 1)
 WIDE = _REGISTERS * LANES
 _ONE = np.float32(1)
+
+
+def tiles_of(rows: int) -> int:
+    """How many tiles so many rows fill."""
+    return -(-rows // WIDE)
 
 
 @compiled
@@ -99,8 +105,9 @@ def normalise(tile: Any, at: int, width: int, weight: Any, eps: Any, out: Any) -
         squares = spread(np.float32(0))
         for k in range(width):
             value = load(tile, lane + k * WIDE, LANES)
-            squares = squares + value * value
-        scale = spread(_ONE) / root(squares * spread(_ONE / np.float32(width)) + spread(eps))
+            squares = fused(value, value, squares)
+        mean = fused(squares, spread(_ONE / np.float32(width)), spread(eps))
+        scale = spread(_ONE) / root(mean)
         for k in range(width):
             here = lane + k * WIDE
             store(out, here, LANES, load(tile, here, LANES) * scale * spread(weight[k]))
@@ -286,7 +293,7 @@ def _multiplication(together: int, *, adds: bool) -> Any:
 def _sum(builder: Any, so_far: Any, row: Any, weight: Any, in_pairs: bool) -> Any:
     if in_pairs:
         return add_products_of_pairs(builder, so_far, row, weight)
-    return builder.fadd(so_far, builder.fmul(row, weight, flags=FUSED), flags=FUSED)
+    return multiply_add(builder, row, weight, so_far)
 
 
 _multiply_one, _multiply_several = (_multiplication(count, adds=False) for count in (1, _TOGETHER))

@@ -20,6 +20,7 @@ __all__ = [
     "from_bfloat16",
     "masked_load",
     "masked_store",
+    "multiply_add",
     "place",
     "repeat",
     "shuffle",
@@ -80,6 +81,11 @@ def splat(builder: Any, scalar: Any) -> Any:
     vector = ir.VectorType(scalar.type, LANES)
     one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(INT, 0))
     return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), repeat(0))
+
+
+def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Of a, b and c: a * b + c, in one instruction where there is one."""
+    return call(builder, "llvm.fmuladd.v16f32", VECTOR, a, b, c)
 
 
 def shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
