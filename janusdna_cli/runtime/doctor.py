@@ -12,7 +12,7 @@ import janusdna
 from janusdna import ModelConfig
 from janusdna.bundled import bundled_folder
 from janusdna.checkpoint import read_config
-from janusdna.ops.backends import choose_kernels, has_amx
+from janusdna.ops.backends import choose_kernels, fast_bfloat16
 from janusdna.reader import open_checkpoint, resolve_device, resolve_dtype
 from janusdna_cli.runtime.facts import as_lines
 from janusdna_cli.runtime.memory import PROGRAM_BYTES, bytes_of_a_base, free_memory
@@ -41,7 +41,7 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
         "PyTorch": torch.__version__,
         "device": f"{where}: {_device_name(where)}",
         "dtype": str(precision).removeprefix("torch."),
-        "AMX": "yes: --dtype bfloat16 is faster" if has_amx() else "no: --dtype bfloat16 would be slower",
+        "bfloat16 on the CPU": _worth_of_bfloat16(),
         "CPU threads": f"{default_threads()} of {os.cpu_count()}",
         "memory free": f"{free / 2**30:.1f} GiB",
     }
@@ -49,6 +49,13 @@ def describe_machine(*, model: str | None, device: str, dtype: str, kernels: str
         facts[f"{operation} kernel"] = f"{name}: {chosen.reasons[operation]}"
     facts["largest window"] = _largest_window(config, where, precision, free)
     return as_lines(facts)
+
+
+def _worth_of_bfloat16() -> str:
+    by = fast_bfloat16()
+    if by is None:
+        return "neither AMX nor AVX-512 BF16: --dtype bfloat16 would be slower"
+    return f"{by}: --dtype bfloat16 is faster"
 
 
 def _largest_window(config: ModelConfig, device: torch.device, dtype: torch.dtype, free: int) -> str:

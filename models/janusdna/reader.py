@@ -24,7 +24,7 @@ from janusdna.nn.edits import Edit
 from janusdna.nn.graphs import GraphedPasses
 from janusdna.nn.model import JanusDNA
 from janusdna.nn.prediction import Reading
-from janusdna.ops.backends import Kernels, choose_kernels, has_amx
+from janusdna.ops.backends import Kernels, choose_kernels, fast_bfloat16
 from janusdna.reference_checkpoint import read_reference
 
 __all__ = [
@@ -206,8 +206,8 @@ def load(
 
 def _why_slow(device: torch.device, dtype: torch.dtype, kernels: Kernels, preference: str) -> str | None:
     """Of what nobody asked for by name."""
-    if device.type == "cpu" and dtype == torch.bfloat16 and not has_amx():
-        return "bfloat16 on a CPU without AMX is slower than float32 and coarser"
+    if device.type == "cpu" and dtype == torch.bfloat16 and fast_bfloat16() is None:
+        return "bfloat16 on a CPU without AMX and AVX-512 BF16 is slower than float32 and coarser"
     if device.type == "cuda" and preference == "auto" and kernels.scan.name == "reference":
         return f"the scan runs as a loop of plain PyTorch, which is slow: {kernels.scan.reason}"
     return None

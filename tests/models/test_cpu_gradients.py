@@ -176,8 +176,24 @@ def test_other_dtypes_are_the_plain_operations_business() -> None:
     q, k, v = (part.double() for part in heads(1, 5, 1, 4))
     expected = fusion.janus_attention(q, k, v, SCALE)
     assert torch.equal(fusion_cpu.janus_attention(q, k, v, SCALE), expected)
+    coarse = [part.bfloat16().requires_grad_() for part in (q, k, v)]
+    expected = fusion.janus_attention(*coarse, SCALE)
+    assert torch.equal(fusion_cpu.janus_attention(*coarse, SCALE), expected)
+
+
+def test_the_fusion_of_bfloat16_without_a_gradient() -> None:
+    q, k, v = (part.bfloat16() for part in heads(1, 70, 1, 4))
+    found = fusion_cpu.janus_attention(q, k, v, SCALE)
+    expected = reference.janus_attention(q.double(), k.double(), v.double(), SCALE)
+    assert found.dtype == torch.bfloat16
+    assert (found - expected).abs().max() < 2.0**-7 * expected.abs().max()
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_who_fuses_bfloat16(amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("janusdna.ops.backends._has_amx", lambda: amx)
     kernels = choose_kernels(torch.device("cpu"), torch.bfloat16, states=16)
-    assert kernels.names["fusion"] == "four-flash"
+    assert kernels.names["fusion"] == ("four-flash" if amx else "numba")
 
 
 def gradients(network: JanusDNA, ids: Tensor) -> list[Tensor]:

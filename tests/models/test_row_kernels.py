@@ -172,7 +172,7 @@ def test_when_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(torch.float32)
     assert not chosen(torch.float64)
     for amx, pairs in ((False, False), (False, True), (True, True)):
-        monkeypatch.setattr("janusdna.ops.backends.has_amx", lambda amx=amx: amx)
+        monkeypatch.setattr("janusdna.ops.backends._has_amx", lambda amx=amx: amx)
         monkeypatch.setattr("janusdna.ops.cpu.processor.multiplies_bfloat16", lambda pairs=pairs: pairs)
         assert chosen(torch.bfloat16) == (pairs and not amx)
 

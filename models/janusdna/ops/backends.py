@@ -19,7 +19,7 @@ from torch.nn import functional
 from janusdna.errors import BackendError
 from janusdna.ops import attention, fusion, reference
 
-__all__ = ["OPERATIONS", "PREFERENCES", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "has_amx"]
+__all__ = ["OPERATIONS", "PREFERENCES", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "fast_bfloat16"]
 
 OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
 _BESIDES = ("attention", "targets", "rows")
@@ -182,8 +182,20 @@ def choose_kernels(
     return _cpu_kernels(dtype, states, four_flash)
 
 
-def has_amx() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware; without, float32 is faster."""
+def fast_bfloat16() -> str | None:
+    """What makes bfloat16 faster than float32 on this CPU: "AMX", "AVX-512 BF16", or None where nothing does.
+
+    Products of pairs are faster by our own kernels where AMX is not there; with it PyTorch's are
+    (docs/performance.md).
+    """
+    if _has_amx():
+        return "AMX"
+    from janusdna.ops.cpu.processor import multiplies_bfloat16
+
+    return "AVX-512 BF16" if multiplies_bfloat16() else None
+
+
+def _has_amx() -> bool:
     supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(supported and supported())
 
@@ -198,6 +210,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
     from janusdna.ops.cpu import swiglu as swiglu_cpu
 
     reason = "the device is a CPU"
+    by_amx = dtype == torch.bfloat16 and _has_amx()
     scan = Kernel("numba", reason, scan_cpu.selective_scan)
     if states != scan_cpu.STATES:
         scan = _plain("scan", f"the Numba kernel is for N = {scan_cpu.STATES}, this model has N = {states}")
@@ -207,21 +220,19 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
         norm=Kernel("numba", reason, norm_cpu.rms_norm),
         swiglu=Kernel("numba", reason, swiglu_cpu.swiglu),
         mixture=Kernel("numba", reason, mixture_cpu.mixture),
-        fusion=Kernel("numba", reason, fusion_cpu.janus_attention) if dtype == torch.float32 else four_flash,
+        fusion=four_flash if by_amx else Kernel("numba", reason, fusion_cpu.janus_attention),
         chunk_values=_CPU_CHUNK_VALUES,
-        rows=_row_kernels(dtype),
+        rows=_row_kernels(dtype, reason),
         attention=Kernel("numba", reason, attention_cpu.attend),
     )
 
 
-def _row_kernels(dtype: torch.dtype) -> RowKernels | None:
-    """In float32, and in bfloat16 where the processor multiplies pairs of it; AMX is faster still."""
+def _row_kernels(dtype: torch.dtype, reason: str) -> RowKernels | None:
+    """In float32, and in bfloat16 where products of pairs are what makes it fast."""
     from janusdna.ops.cpu import mamba, row_mixture, rows
-    from janusdna.ops.cpu.processor import multiplies_bfloat16
 
-    reason = "the device is a CPU"
     if dtype == torch.bfloat16:
-        if has_amx() or not multiplies_bfloat16():
+        if fast_bfloat16() != "AVX-512 BF16":
             return None
         reason = "this CPU multiplies pairs of bfloat16"
     return RowKernels(

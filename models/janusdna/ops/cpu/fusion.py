@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from janusdna.ops import fusion
-from janusdna.ops.cpu.arrays import flat
+from janusdna.ops.cpu.arrays import flat, is_native
 from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.janus_mask import hide, sight, span
 from janusdna.ops.cpu.math import LOG2E, aligned
@@ -213,11 +213,12 @@ def _give(tile: Any, at: int, size: int, factor: Any, target: Any, places: Any) 
 
 
 def janus_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """As `reference.janus_attention`; by `fusion.janus_attention` where it is not float32."""
-    if any(part.dtype != torch.float32 for part in (q, k, v)):
+    """As `reference.janus_attention`; with a gradient in float32, else by `fusion.janus_attention`."""
+    exact = q.dtype == torch.float32
+    if not is_native(q.dtype) or (torch.is_grad_enabled() and not exact):
         return fusion.janus_attention(q, k, v, scale)
     if not torch.is_grad_enabled():
-        return _attend(q, k, v, scale)[0]
+        return _attend(q.float(), k.float(), v.float(), scale)[0].to(q.dtype)
     out: Tensor = _JanusAttention.apply(q, k, v, scale)  # type: ignore[no-untyped-call]
     return out
 
