@@ -162,7 +162,12 @@ def machine() -> Row:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = fields.get("flags", "").split()
-    extensions = {"AVX-512": "avx512f", "AMX": "amx_tile", "AMX bfloat16": "amx_bf16"}
+    extensions = {
+        "AVX-512": "avx512f",
+        "AMX": "amx_tile",
+        "AMX bfloat16": "amx_bf16",
+        "AVX-512 BF16": "avx512_bf16",
+    }
     return {
         "processor": fields.get("model name", platform.processor() or platform.machine()),
         "cores": os.cpu_count(),

@@ -41,6 +41,13 @@ def test_make_bench_runs_them_all():
     assert set(listed.split()[2:]) == set(NAMES) - NEEDS_A_GPU - NEEDS_DATA - BY_HAND
 
 
+def test_attention_measures_both_kernels_beside_the_floor(run, tmp_path):
+    run("attention", "--window", 256, "--rows", 2, 32, "--sizes", 8, "--json", tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert [(row["head"], row["rows"]) for row in rows] == [(8, 2), (8, 32)]
+    assert all(row["floor, ms"] > 0 for row in rows)
+
+
 def test_window_measures_one_target_and_all_positions(run, tmp_path):
     printed = run("window", 128, "--scan", 32, *COMMON, tmp_path / "out.json")
     saved = json.loads((tmp_path / "out.json").read_text())
