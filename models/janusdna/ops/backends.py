@@ -223,7 +223,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
         fusion=four_flash if by_amx else Kernel("numba", reason, fusion_cpu.janus_attention),
         chunk_values=_CPU_CHUNK_VALUES,
         rows=_row_kernels(dtype, reason),
-        attention=Kernel("numba", reason, attention_cpu.attend),
+        attention=_ATTENTION if by_amx else Kernel("numba", reason, attention_cpu.attend),
     )
 
 

@@ -21,10 +21,27 @@ from janusdna.ops.attention import Partial
 from janusdna.ops.cpu.arrays import flat, is_native, row_starts
 from janusdna.ops.cpu.compiling import compiled
 from janusdna.ops.cpu.math import LOG2E, aligned
-from janusdna.ops.cpu.simd import LANES, load, spread, store
-from janusdna.ops.cpu.softmax_tiles import KEYS, begin_mixture, copy_rows, end_mixture, mixture_size, weigh
+from janusdna.ops.cpu.processor import multiplies_bfloat16
+from janusdna.ops.cpu.softmax_tiles import (
+    KEYS,
+    begin_mixture,
+    end_mixture,
+    hold_keys,
+    hold_values,
+    mix,
+    mixture_size,
+    weigh,
+)
 from janusdna.ops.cpu.threads import run_in_slices
-from janusdna.ops.cpu.tiles import WIDE, accumulate, gather_tile, multiply, scatter_tile, tile_size
+from janusdna.ops.cpu.tiles import (
+    WIDE,
+    gather_tile,
+    multiply,
+    pack,
+    per_word,
+    scatter_tile,
+    tile_size,
+)
 
 __all__ = ["attend"]
 
@@ -40,17 +57,20 @@ _LN2 = math.log(2)
 
 @compiled
 def _attend(
-    sizes: Any, strides: Any, q: Any, k: Any, v: Any, scale: Any, out: Any, lse: Any, start: int, end: int
-) -> None:
+    sizes: Any, strides: Any, q: Any, k: Any, v: Any, like: Any, scale: Any, out: Any, lse: Any,
+    start: int, end: int,
+) -> None:  # fmt: skip
     """Items are (part of the keys, sequence, head, group of queries).
 
-    `out` is (parts, B, H, t, c) and `lse` (parts, B, H, t), to base 2.
+    `like` tells what is multiplied: float32, or pairs of bfloat16 as uint32. `out` is (parts, B, H, t, c) and
+    `lse` (parts, B, H, t), to base 2.
     """
     parts, batch, heads, queries, keys, size = sizes
     groups = (queries + _QUERIES_OF_GROUP - 1) // _QUERIES_OF_GROUP
     tiles, turned, state = _QUERIES_OF_GROUP // WIDE, tile_size(size), mixture_size(size)
     asked, mixed, scores = aligned(tiles * turned), aligned(tiles * state), aligned(KEYS * WIDE)
-    key_rows, value_rows = aligned(KEYS * size), aligned(KEYS * size)
+    words = size // per_word(like)
+    key_rows, value_rows = np.empty(KEYS * size, like.dtype), np.empty(KEYS * size, like.dtype)
     places = np.empty(WIDE, np.int64)
     for item in range(start, end):
         group, rest = item % groups, item // groups
@@ -63,26 +83,25 @@ def _attend(
             for row in range(WIDE):
                 query = min(first + tile * WIDE + row, queries - 1)
                 places[row] = b * strides[0] + head * strides[1] + query * strides[2]
-            gather_tile(q, places, size, asked[tile * turned : (tile + 1) * turned])
-        for at in range(0, used * turned, LANES):
-            store(asked, at, LANES, load(asked, at, LANES) * spread(scale))
-        for tile in range(used):
+            own = asked[tile * turned : (tile + 1) * turned]
+            gather_tile(q, places, size, own)
+            pack(like, own, size)
             begin_mixture(mixed[tile * state : (tile + 1) * state], size)
         low, high = keys * part // parts, keys * (part + 1) // parts
         for key in range(low, high, KEYS):
             held = min(KEYS, high - key)
             at_k = b * strides[3] + head * strides[4] + key * strides[5]
             at_v = b * strides[6] + head * strides[7] + key * strides[8]
-            copy_rows(k, at_k, strides[5], held, size, key_rows)
-            copy_rows(v, at_v, strides[8], held, size, value_rows)
+            hold_keys(k, at_k, strides[5], held, size, key_rows)
+            hold_values(v, at_v, strides[8], held, size, value_rows)
             for tile in range(used):
                 own = mixed[tile * state : (tile + 1) * state]
-                multiply(asked[tile * turned : (tile + 1) * turned], key_rows, 0, size, held, scores, 0)
-                weigh(scores, held, size, own)
-                accumulate(scores, value_rows, 0, size, held, own)
+                multiply(asked[tile * turned : (tile + 1) * turned], key_rows, 0, words, held, scores, 0)
+                weigh(scores, held, size, own, scale)
+                mix(scores, value_rows, held, size, own)
         for tile in range(used):
             own = mixed[tile * state : (tile + 1) * state]
-            end_mixture(own, size)
+            end_mixture(own, size, scale)
             for row in range(WIDE):
                 query = min(first + tile * WIDE + row, queries - 1)
                 places[row] = (((part * batch + b) * heads + head) * queries + query) * size
@@ -105,7 +124,9 @@ def attend(
     lse = q.new_empty(parts, batch, heads, queries, dtype=torch.float32)
     arrays, strides = zip(*(row_starts(part) for part in (q.float(), k, v)), strict=True)
     sizes = parts, batch, heads, queries, keys, size
-    work = partial(_attend, sizes, sum(strides, ()), *arrays, _F(scale) * LOG2E, *flat(out, lse))
+    in_pairs = q.dtype == k.dtype == torch.bfloat16 and size % 2 == 0 and multiplies_bfloat16()
+    like = np.empty(0, np.uint32 if in_pairs else np.float32)
+    work = partial(_attend, sizes, sum(strides, ()), *arrays, like, _F(scale) * LOG2E, *flat(out, lse))
     run_in_slices(work, parts * items)
     whole = (lse * _LN2).logsumexp(0)
     mixed = out[0] if parts == 1 else (out * (lse * _LN2 - whole).exp()[..., None]).sum(0)

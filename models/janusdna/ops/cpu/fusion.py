@@ -109,12 +109,12 @@ def _forward(
                     own = mixed[tile * state : (tile + 1) * state]
                     multiply(asked[tile * turned : (tile + 1) * turned], key_rows, 0, size, count, scores, 0)
                     _hide(table, asking, stream, query, first, count, NEVER, scores)
-                    weigh(scores, count, size, own)
+                    weigh(scores, count, size, own, _ONE)
                     _hide(table, asking, stream, query, first, count, _ZERO, scores)
                     accumulate(scores, value_rows, 0, size, count, own)
         for tile in range(used):
             first, own = asking * length + begin + tile * WIDE, mixed[tile * state : (tile + 1) * state]
-            end_mixture(own, size)
+            end_mixture(own, size, _ONE)
             for row in range(min(WIDE, asking * length + stop - first)):
                 lse[head * 2 * length + first + row] = own[size * WIDE + row]
             _places(first, asking * length + stop, stride, base, out.size - size, places)

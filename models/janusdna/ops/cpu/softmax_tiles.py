@@ -1,7 +1,7 @@
 """Attention of tiles of queries to blocks of keys, as flash attention does it: one softmax over many blocks.
 
-A mixture is a tile of what its queries have mixed of values so far, followed by each query's largest score
-and by the sum of its weights. Scores and what is made of them are to the base 2.
+A mixture is a tile of what its queries have mixed of values so far, followed by each query's largest product
+and by the sum of its weights. Scores are products times a scale; they are to the base 2.
 """
 
 from __future__ import annotations
@@ -11,10 +11,21 @@ from typing import Any
 import numpy as np
 
 from janusdna.ops.cpu.compiling import compiled
-from janusdna.ops.cpu.simd import LANES, exp2, load, maximum, spread, store
-from janusdna.ops.cpu.tiles import WIDE
+from janusdna.ops.cpu.simd import LANES, exp2, fused, load, maximum, spread, store
+from janusdna.ops.cpu.tiles import WIDE, accumulate, pack, per_word
 
-__all__ = ["KEYS", "NEVER", "begin_mixture", "copy_rows", "end_mixture", "mixture_size", "weigh"]
+__all__ = [
+    "KEYS",
+    "NEVER",
+    "begin_mixture",
+    "copy_rows",
+    "end_mixture",
+    "hold_keys",
+    "hold_values",
+    "mix",
+    "mixture_size",
+    "weigh",
+]
 
 # Keys that are in the nearest cache together, with their scores of a tile.
 KEYS = 64
@@ -47,20 +58,56 @@ def copy_rows(source: Any, first: int, stride: int, count: int, size: int, rows:
 
 
 @compiled
-def weigh(scores: Any, count: int, size: int, own: Any) -> None:
-    """Scores to 2^(score - largest); what was mixed before shrinks where the largest grows."""
+def hold_keys(source: Any, first: int, stride: int, count: int, size: int, rows: Any) -> None:
+    """Keys as `multiply` takes them from `rows`: float32, or bfloat16 as it is, in pairs."""
+    if per_word(rows) == 1:
+        copy_rows(source, first, stride, count, size, rows)
+        return
+    halves = rows.view(np.uint16)
+    for row in range(count):
+        for i in range(size):
+            halves[row * size + i] = source[first + row * stride + i]
+
+
+@compiled
+def hold_values(source: Any, first: int, stride: int, count: int, size: int, rows: Any) -> None:
+    """Values as `accumulate` takes them: float32, or bfloat16 in pairs of two rows, the last with zeros."""
+    if per_word(rows) == 1:
+        copy_rows(source, first, stride, count, size, rows)
+        return
+    halves = rows.view(np.uint16)
+    for row in range(count + count % 2):
+        for i in range(size):
+            value = source[first + row * stride + i] if row < count else np.uint16(0)
+            halves[(row // 2 * size + i) * 2 + row % 2] = value
+
+
+@compiled
+def mix(weights: Any, rows: Any, count: int, size: int, own: Any) -> None:
+    """Add weighted values to a mixture; the weights are used up."""
+    if per_word(rows) == 2:
+        even = count + count % 2
+        weights[count * WIDE : even * WIDE] = _ZERO
+        pack(rows, weights, even)
+    accumulate(weights, rows, 0, size, (count + per_word(rows) - 1) // per_word(rows), own)
+
+
+@compiled
+def weigh(scores: Any, count: int, size: int, own: Any, scale: Any) -> None:
+    """Products to 2^(scale * (product - largest)); what was mixed before shrinks where the largest grows."""
     for lane in range(0, WIDE, LANES):
         at_top, at_norm = size * WIDE + lane, (size + 1) * WIDE + lane
         before = load(own, at_top, LANES)
         largest = before
         for j in range(count):
             largest = maximum(load(scores, j * WIDE + lane, LANES), largest)
-        total = spread(_ZERO)
+        total, factor = spread(_ZERO), spread(scale)
+        offset = spread(_ZERO) - largest * factor
         for j in range(count):
-            weight = exp2(load(scores, j * WIDE + lane, LANES) - largest)
+            weight = exp2(fused(load(scores, j * WIDE + lane, LANES), factor, offset))
             total = total + weight
             store(scores, j * WIDE + lane, LANES, weight)
-        shrink = exp2(before - largest)
+        shrink = exp2(fused(before, factor, offset))
         store(own, at_top, LANES, largest)
         store(own, at_norm, LANES, load(own, at_norm, LANES) * shrink + total)
         for i in range(lane, size * WIDE, WIDE):
@@ -68,11 +115,11 @@ def weigh(scores: Any, count: int, size: int, own: Any) -> None:
 
 
 @compiled
-def end_mixture(own: Any, size: int) -> None:
-    """The mixture by the sum of its weights; in place of the largest score the log-sum-exp, to base 2."""
+def end_mixture(own: Any, size: int, scale: Any) -> None:
+    """The mixture by the sum of its weights; in place of the largest product the log-sum-exp of scores."""
     for lane in range(0, WIDE, LANES):
         share = spread(_ONE) / load(own, (size + 1) * WIDE + lane, LANES)
         for i in range(lane, size * WIDE, WIDE):
             store(own, i, LANES, load(own, i, LANES) * share)
     for row in range(WIDE):
-        own[size * WIDE + row] += np.log2(own[(size + 1) * WIDE + row])
+        own[size * WIDE + row] = own[size * WIDE + row] * scale + np.log2(own[(size + 1) * WIDE + row])
