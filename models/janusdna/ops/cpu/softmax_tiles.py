@@ -107,7 +107,7 @@ def weigh(scores: Any, count: int, size: int, own: Any, scale: Any) -> None:
             weight = exp2(fused(load(scores, j * WIDE + lane, LANES), factor, offset))
             total = total + weight
             store(scores, j * WIDE + lane, LANES, weight)
-        shrink = exp2(fused(before, factor, offset))
+        shrink = exp2((before - largest) * factor)  # exactly 1 where it stays, however many blocks there are
         store(own, at_top, LANES, largest)
         store(own, at_norm, LANES, load(own, at_norm, LANES) * shrink + total)
         for i in range(lane, size * WIDE, WIDE):
