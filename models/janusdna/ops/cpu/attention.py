@@ -114,6 +114,10 @@ def attend(
 ) -> Partial:
     """As `attention.attend`; compiled where many queries see all keys, in float32 and bfloat16."""
     few = q.shape[2] < _FEWEST_QUERIES
+    if seen is not None and q.dtype == torch.bfloat16:
+        # Keys under a mask are few, and PyTorch's kernel is slow in bfloat16.
+        found, lse = attention.attend(q.float(), k.float(), v.float(), scale, seen=seen)
+        return found.to(q.dtype), lse
     if few or causal or seen is not None or not is_native(q.dtype):
         return attention.attend(q, k, v, scale, causal=causal, seen=seen)
     (batch, heads, queries, size), keys = q.shape, k.shape[2]
