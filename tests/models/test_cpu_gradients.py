@@ -13,6 +13,7 @@ from janusdna.nn.model import JanusDNA
 from janusdna.ops import fusion, reference
 from janusdna.ops.backends import Kernels, choose_kernels
 from janusdna.ops.cpu import fusion as fusion_cpu
+from janusdna.ops.cpu import gated as gated_cpu
 from janusdna.ops.cpu import mixture as mixture_cpu
 from janusdna.ops.cpu import norm as norm_cpu
 from janusdna.ops.cpu import swiglu as swiglu_cpu
@@ -79,6 +80,21 @@ def test_swiglu_of_no_rows() -> None:
     swiglu_cpu.swiglu(rows).sum().backward()
     assert rows.grad is not None
     assert rows.grad.shape == (0, 10)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(("rows", "width", "inner"), [((1,), 5, 3), ((3, 11), 18, 10), ((700,), 32, 128)])
+def test_gated(rows: tuple[int, ...], width: int, inner: int) -> None:
+    matrices = torch.randn(2 * inner, width) / width**0.5, torch.randn(width, inner)
+    compare(gated_cpu.gated, reference.gated, [torch.randn(*rows, width), *matrices])
+
+
+def test_gated_of_no_rows_and_of_other_dtypes() -> None:
+    into, out_of = torch.randn(6, 5, requires_grad=True), torch.randn(5, 3)
+    gated_cpu.gated(torch.randn(0, 5), into, out_of).sum().backward()
+    assert into.grad is not None
+    x, exact = torch.randn(4, 5).double(), (into.double(), out_of.double())
+    assert torch.equal(gated_cpu.gated(x, *exact), reference.gated(x, *exact))
 
 
 def experts(tokens: int, count: int, width: int = 18, inner: int = 10) -> list[Tensor]:

@@ -28,7 +28,11 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d) in and out."""
-        out: Tensor = self.down_proj(self.kernels.swiglu(self.gate_up_proj(x)))
+        out: Tensor
+        if self.kernels.gated is not None and torch.is_grad_enabled():
+            out = self.kernels.gated(x, self.gate_up_proj.weight, self.down_proj.weight)
+        else:
+            out = self.down_proj(self.kernels.swiglu(self.gate_up_proj(x)))
         return out
 
     def add(self, h: Tensor, norm: RMSNorm) -> tuple[Tensor, None]:

@@ -22,7 +22,7 @@ from janusdna.ops import attention, fusion, reference
 __all__ = ["OPERATIONS", "PREFERENCES", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "fast_bfloat16"]
 
 OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
-_BESIDES = ("attention", "targets", "rows")
+_BESIDES = ("attention", "targets", "rows", "gated")
 PREFERENCES = ("auto", "triton", "mamba-ssm", "reference")
 
 # So few rows that activations stay in the caches, so many that experts fill their tiles: 9,102 at d = 72.
@@ -89,6 +89,7 @@ class Kernels:
         targets: As in `reference.target_attention`: reads all targets of a batch in one call, where calls
             are dear; None to read them block by block.
         rows: Passes over rows without a gradient; None where operations run one by one.
+        gated: As `reference.gated`, for a gradient; None where its operations run one by one.
         attention: As `attention.attend`: of queries to all of many keys.
         capturable: Whether a pass can become a CUDA graph: nothing in it waits for the GPU.
     """
@@ -103,6 +104,7 @@ class Kernels:
     block_pairs: int = _CPU_BLOCK_PAIRS
     targets: Kernel | None = None
     rows: RowKernels | None = None
+    gated: Kernel | None = None
     attention: Kernel = _ATTENTION
     capturable: bool = False
 
@@ -204,6 +206,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
     from janusdna.ops.cpu import attention as attention_cpu
     from janusdna.ops.cpu import conv as conv_cpu
     from janusdna.ops.cpu import fusion as fusion_cpu
+    from janusdna.ops.cpu import gated as gated_cpu
     from janusdna.ops.cpu import mixture as mixture_cpu
     from janusdna.ops.cpu import norm as norm_cpu
     from janusdna.ops.cpu import scan as scan_cpu
@@ -223,6 +226,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
         fusion=four_flash if by_amx else Kernel("numba", reason, fusion_cpu.janus_attention),
         chunk_values=_CPU_CHUNK_VALUES,
         rows=_row_kernels(dtype, reason),
+        gated=Kernel("numba", reason, gated_cpu.gated),
         attention=_ATTENTION if by_amx else Kernel("numba", reason, attention_cpu.attend),
     )
 

@@ -21,6 +21,7 @@ __all__ = [
     "add_swiglu",
     "causal_attention",
     "conv_silu",
+    "gated",
     "janus_attention",
     "janus_mask",
     "mixture",
@@ -127,6 +128,11 @@ def swiglu(gate_up: Tensor) -> Tensor:
     """
     gate, up = gate_up.chunk(2, dim=-1)
     return functional.silu(gate) * up
+
+
+def gated(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+    """A SwiGLU layer of rows (..., d), with gate_up (2m, d) and down (d, m)."""
+    return functional.linear(swiglu(functional.linear(x, gate_up)), down)
 
 
 def mixture(
@@ -283,7 +289,7 @@ def add_product(h: Tensor, y: Tensor, matrix: Tensor) -> Tensor:
 
 def add_swiglu(h: Tensor, norm: Tensor, eps: float, gate_up: Tensor, down: Tensor) -> Tensor:
     """A SwiGLU of normed rows on top of h, (..., d); gate_up is (2m, d) and down (d, m)."""
-    return h + functional.linear(swiglu(functional.linear(rms_norm(h, norm, eps), gate_up)), down)
+    return h + gated(rms_norm(h, norm, eps), gate_up, down)
 
 
 def add_mixture(

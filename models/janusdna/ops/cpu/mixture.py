@@ -1,7 +1,7 @@
 """A mixture of SwiGLU experts on a CPU: tokens sorted by expert, products one an expert.
 
-The backward pass keeps the experts' rows of gate and up. A row's gradient with respect to its router's
-weight is the product of its activation with what comes back to it, so no answer has to be kept.
+For a gradient nothing is kept but the tokens: the way back computes the experts' gates again. A visit's
+gradient with respect to its router's weight is the product of its activation with what comes back to that.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from torch import Tensor
 from janusdna.ops import reference
 from janusdna.ops.cpu.arrays import flat, is_native
 from janusdna.ops.cpu.compiling import compiled
-from janusdna.ops.cpu.math import sigmoid
-from janusdna.ops.cpu.simd import LANES, load, spread, store, sum_of
-from janusdna.ops.cpu.swiglu import gate_slope, swiglu
+from janusdna.ops.cpu.gated import from_tiles, go_back, room_of_a_tile, weight_tiles
+from janusdna.ops.cpu.math import aligned
+from janusdna.ops.cpu.rows import gate
+from janusdna.ops.cpu.simd import LANES, load, spread, store
+from janusdna.ops.cpu.swiglu import swiglu
 from janusdna.ops.cpu.threads import run_in_slices
+from janusdna.ops.cpu.tiles import WIDE, gather_tile, multiply, scatter_tile, tile_size
 
 __all__ = ["combine", "mixture"]
 
@@ -54,35 +57,75 @@ def _combine(
 
 
 @compiled
-def _gate_backward(
-    width: int,
-    rows: Any,
-    back: Any,
-    weights: Any,
-    drows: Any,
-    gated: Any,
-    dweights: Any,
+def _visit(
+    sizes: Any,
+    tokens: Any,
+    into: Any,
+    out_of: Any,
+    visitors: Any,
+    begins: Any,
+    answers: Any,
     start: int,
     end: int,
 ) -> None:
-    """Of rows [gate, up]: their gradient, their activation times their weight, and the weight's gradient.
+    """Items are experts, whose visitors are visitors[begins[e] : begins[e + 1]]."""
+    width, inner = sizes
+    tile, activations, room = aligned(tile_size(width)), aligned(inner * WIDE), aligned(LANES * WIDE)
+    places = np.empty(WIDE, np.int64)
+    for e in range(start, end):
+        for first in range(begins[e], begins[e + 1], WIDE):
+            _visitors(visitors, first, begins[e + 1], width, places)
+            gather_tile(tokens, places, width, tile)
+            gate(tile, into, e * 2 * inner, width, inner, room, activations)
+            multiply(activations, out_of, e * width, inner, width, tile, 0)
+            _places(first, begins[e + 1], width, places)
+            scatter_tile(tile, 0, width, answers, places, 0)
 
-    `back` is what came back to the activations, before the weights.
-    """
-    for i in range(start, end):
-        weight, along = spread(weights[i]), spread(np.float32(0))
-        for first in range(0, width, LANES):
-            lanes, at = min(LANES, width - first), 2 * i * width + first
-            gate, up = load(rows, at, lanes), load(rows, at + width, lanes)
-            gradient = load(back, i * width + first, lanes)
-            opening = sigmoid(gate)
-            opened = gate * opening
-            along = along + opened * up * gradient
-            gradient = gradient * weight
-            store(gated, i * width + first, lanes, opened * up * weight)
-            store(drows, at, lanes, gradient * up * gate_slope(gate, opening))
-            store(drows, at + width, lanes, gradient * opened)
-        dweights[i] = sum_of(along)
+
+@compiled
+def _visitors(visitors: Any, first: int, end: int, width: int, places: Any) -> None:
+    """Where the rows of a tile of visitors begin; the last one's again for those that are not there."""
+    for row in range(WIDE):
+        places[row] = visitors[min(first + row, end - 1)] * width
+
+
+@compiled
+def _places(first: int, end: int, width: int, places: Any) -> None:
+    """Where what is theirs begins, visit by visit."""
+    for row in range(WIDE):
+        places[row] = min(first + row, end - 1) * width
+
+
+@compiled
+def _go_back(
+    sizes: Any, tokens: Any, into: Any, out_of: Any, visitors: Any, begins: Any, by_visit: Any, dmixed: Any,
+    dvisiting: Any, dweights: Any, dinto: Any, dout_of: Any, start: int, end: int,
+) -> None:  # fmt: skip
+    """Items as in `_visit`; `by_visit` are the router's weights, `dinto` and `dout_of` `weight_tiles`."""
+    width, inner = sizes
+    tile, back, room = aligned(tile_size(width)), aligned(tile_size(width)), aligned(room_of_a_tile(inner))
+    rows, back_rows, weights = aligned(WIDE * width), aligned(WIDE * width), aligned(2 * WIDE)
+    places, packed = np.empty(WIDE, np.int64), np.arange(WIDE) * width
+    wide, narrow = dinto.size // (begins.size - 1), dout_of.size // (begins.size - 1)
+    for e in range(start, end):
+        own_into = into[e * 2 * inner * width : (e + 1) * 2 * inner * width]
+        own_out_of = out_of[e * width * inner : (e + 1) * width * inner]
+        for first in range(begins[e], begins[e + 1], WIDE):
+            count = min(WIDE, begins[e + 1] - first)
+            _visitors(visitors, first, begins[e + 1], width, places)
+            gather_tile(tokens, places, width, tile)
+            gather_tile(dmixed, places, width, back)
+            scatter_tile(tile, 0, width, rows, packed, 0)
+            scatter_tile(back, 0, width, back_rows, packed, 0)
+            for row in range(WIDE):
+                weights[row] = by_visit[first + min(row, count - 1)]
+            go_back(
+                (width, inner, count), tile, back, rows, back_rows, own_into, own_out_of, weights, room,
+                dinto[e * wide : (e + 1) * wide], dout_of[e * narrow : (e + 1) * narrow],
+            )  # fmt: skip
+            dweights[first : first + count] = weights[WIDE : WIDE + count]
+            _places(first, begins[e + 1], width, places)
+            scatter_tile(back, 0, width, dvisiting, places, 0)
 
 
 def mixture(
@@ -122,6 +165,10 @@ class _Visits(NamedTuple):
         """The rows of tokens, one for each visit."""
         return rows[self.tokens]
 
+    def arrays(self) -> tuple[Any, Any]:
+        """The tokens, and where each expert's begin among them."""
+        return self.tokens.numpy(), np.cumsum([0, *self.loads])
+
 
 def _visits(choices: Tensor, experts: int) -> _Visits:
     chosen = choices.view(-1)
@@ -131,20 +178,13 @@ def _visits(choices: Tensor, experts: int) -> _Visits:
     return _Visits(order // choices.shape[1], places, order, loads)
 
 
-def _answers(
-    visiting: Tensor, loads: list[int], gate_up: Tensor, down: Tensor, kept: Tensor | None = None
-) -> Tensor:
-    """What each expert makes of its rows, one expert after the other; `kept` receives gate and up."""
-    answers = torch.empty_like(visiting)
-    if kept is None:
-        room = visiting.new_empty(max(loads), gate_up.shape[1])
-        rooms = [room[:load] for load in loads]
-    else:
-        rooms = list(kept.split(loads))
-    parts = (visiting.split(loads), answers.split(loads), rooms, gate_up.unbind(), down.unbind())
-    for rows, answer, widened, into, out_of in zip(*parts, strict=True):
-        torch.mm(rows, into.T, out=widened)
-        torch.mm(swiglu(widened), out_of.T, out=answer)
+def _answers(visiting: Tensor, loads: list[int], gate_up: Tensor, down: Tensor) -> Tensor:
+    """What each expert makes of its rows, one expert after the other."""
+    answers, room = torch.empty_like(visiting), visiting.new_empty(max(loads), gate_up.shape[1])
+    parts = (visiting.split(loads), answers.split(loads), gate_up.unbind(), down.unbind())
+    for rows, answer, into, out_of in zip(*parts, strict=True):
+        torch.mm(rows, into.T, out=room[: len(rows)])
+        torch.mm(swiglu(room[: len(rows)]), out_of.T, out=answer)
     return answers
 
 
@@ -170,33 +210,28 @@ class _Mixture(torch.autograd.Function):
     def forward(
         ctx: Any, tokens: Tensor, weights: Tensor, visits: _Visits, gate_up: Tensor, down: Tensor
     ) -> Tensor:
-        kept = tokens.new_empty(len(visits.tokens), gate_up.shape[1])
-        answers = _answers(visits.of(tokens), visits.loads, gate_up, down, kept)
+        tokens = tokens.contiguous()
+        answers = tokens.new_empty(len(visits.tokens), tokens.shape[1])
+        arrays = (*flat(tokens, gate_up, down), *visits.arrays(), *flat(answers))
+        run_in_slices(partial(_visit, tuple(down.shape[1:]), *arrays), len(down))
         ctx.visits = visits
-        ctx.save_for_backward(tokens, weights, gate_up, down, kept)
+        ctx.save_for_backward(tokens, weights, gate_up, down)
         return combine(answers, visits.places.numpy(), weights)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        tokens, weights, gate_up, down, kept = ctx.saved_tensors
+        tokens, weights, gate_up, down = ctx.saved_tensors
         visits: _Visits = ctx.visits
-        visiting, dmixed = visits.of(tokens), visits.of(grads[0])
-        dvisiting, dgate_up, ddown = (torch.empty_like(part) for part in (visiting, gate_up, down))
+        experts, width, inner = down.shape
         by_visit = weights.view(-1)[visits.order]
-        dweights, most = torch.empty_like(by_visit), max(visits.loads)
-        # Rows of gate and up, what comes back to activations, activations: of one expert at a time.
-        drows, back, gated = (
-            tokens.new_empty(most, width) for width in (gate_up.shape[1], *[down.shape[2]] * 2)
+        dweights, dvisiting = torch.empty_like(by_visit), tokens.new_empty(len(by_visit), width)
+        dinto, dout_of = weight_tiles(experts, width, inner)
+        before, after = (
+            flat(tokens, gate_up, down),
+            flat(by_visit, grads[0], dvisiting, dweights, dinto, dout_of),
         )
-        start = 0
-        for e, visitors in enumerate(visits.loads):
-            own, start = slice(start, start + visitors), start + visitors
-            torch.mm(dmixed[own], down[e], out=back[:visitors])
-            arrays = flat(kept[own], back, by_visit[own], drows, gated, dweights[own])
-            work = partial(_gate_backward, down.shape[2], *arrays)
-            run_in_slices(work, visitors, least=max(1, _VALUES_WORTH_A_THREAD // down.shape[2]))
-            torch.mm(dmixed[own].T, gated[:visitors], out=ddown[e])
-            torch.mm(drows[:visitors].T, visiting[own], out=dgate_up[e])
-            torch.mm(drows[:visitors], gate_up[e], out=dvisiting[own])
+        run_in_slices(partial(_go_back, (width, inner), *before, *visits.arrays(), *after), experts)
         dtokens = combine(dvisiting, visits.places.numpy(), torch.ones_like(weights))
-        return dtokens, dweights[visits.places].view_as(weights), None, dgate_up, ddown
+        dgate_up, ddown = from_tiles(dinto, dout_of, inner)
+        own = dweights[visits.places].view_as(weights)
+        return dtokens, own, None, dgate_up.contiguous(), ddown.contiguous()
