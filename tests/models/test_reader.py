@@ -53,7 +53,7 @@ def test_it_matches_the_network_in_float64(directory: Path, make_network: Callab
 def test_info(model: Model) -> None:
     assert model.info.name == "small"
     assert len(model.info.sha256) == 64
-    operations = ("scan", "conv", "norm", "swiglu", "mixture", "fusion", "attention", "rows", "gated")
+    operations = ("scan", "conv", "norm", "swiglu", "mixture", "fusion", "attention", "layers", "gated")
     assert model.info.kernels == dict.fromkeys(operations, "numba")
     assert (model.info.device, model.info.dtype) == ("cpu", "float32")
     assert model.info.slow_because is None

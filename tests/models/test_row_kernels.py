@@ -167,7 +167,7 @@ def test_what_is_not_a_number_stays_in_its_row() -> None:
 
 def test_when_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(dtype: torch.dtype) -> bool:
-        return backends.choose_kernels(torch.device("cpu"), dtype, states=16).rows is not None
+        return backends.choose_kernels(torch.device("cpu"), dtype, states=16).layers is not None
 
     assert chosen(torch.float32)
     assert not chosen(torch.float64)
@@ -180,5 +180,5 @@ def test_when_they_are_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_a_gradient_operations_run_one_by_one() -> None:
     kernels = backends.choose_kernels(torch.device("cpu"), torch.float32, states=16)
     with torch.no_grad():
-        assert kernels.passes is kernels.rows
+        assert kernels.passes is kernels.layers
     assert kernels.passes is None

@@ -22,7 +22,7 @@ from janusdna.ops import attention, fusion, reference
 __all__ = ["OPERATIONS", "PREFERENCES", "REFERENCE", "Kernel", "Kernels", "choose_kernels", "fast_bfloat16"]
 
 OPERATIONS = ("scan", "conv", "norm", "swiglu", "mixture", "fusion")
-_BESIDES = ("attention", "targets", "rows", "gated")
+_BESIDES = ("attention", "targets", "layers", "gated")
 PREFERENCES = ("auto", "triton", "mamba-ssm", "reference")
 
 # So few rows that activations stay in the caches, so many that experts fill their tiles: 9,102 at d = 72.
@@ -88,7 +88,7 @@ class Kernels:
             and a key that attention could have seen to meanwhile.
         targets: As in `reference.target_attention`: reads all targets of a batch in one call, where calls
             are dear; None to read them block by block.
-        rows: Passes over rows without a gradient; None where operations run one by one.
+        layers: Passes over rows without a gradient; None where operations run one by one.
         gated: As `reference.gated`, for a gradient; None where its operations run one by one.
         attention: As `attention.attend`: of queries to all of many keys.
         capturable: Whether a pass can become a CUDA graph: nothing in it waits for the GPU.
@@ -103,15 +103,15 @@ class Kernels:
     chunk_values: int | None = None
     block_pairs: int = _CPU_BLOCK_PAIRS
     targets: Kernel | None = None
-    rows: RowKernels | None = None
+    layers: RowKernels | None = None
     gated: Kernel | None = None
     attention: Kernel = _ATTENTION
     capturable: bool = False
 
     @property
     def passes(self) -> RowKernels | None:
-        """`rows` where no gradient is wanted."""
-        return None if torch.is_grad_enabled() else self.rows
+        """`layers` where no gradient is wanted."""
+        return None if torch.is_grad_enabled() else self.layers
 
     @property
     def names(self) -> dict[str, str]:
@@ -225,7 +225,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
         mixture=Kernel("numba", reason, mixture_cpu.mixture),
         fusion=four_flash if by_amx else Kernel("numba", reason, fusion_cpu.janus_attention),
         chunk_values=_CPU_CHUNK_VALUES,
-        rows=_row_kernels(dtype, reason),
+        layers=_row_kernels(dtype, reason),
         gated=Kernel("numba", reason, gated_cpu.gated),
         attention=_ATTENTION if by_amx else Kernel("numba", reason, attention_cpu.attend),
     )
