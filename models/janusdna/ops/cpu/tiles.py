@@ -228,7 +228,10 @@ def _turn_out(
         tile, at, target, places, lane, first, count = args
         columns = []
         for k in range(LANES):
-            here = place(context, builder, called.args[0], tile, _plus(builder, at, k * WIDE), VECTOR)
+            # What is behind the last column may be behind the buffer.
+            exists = builder.icmp_signed("<", ir.Constant(count.type, k), count)
+            away = builder.select(exists, ir.Constant(at.type, k * WIDE), ir.Constant(at.type, 0))
+            here = place(context, builder, called.args[0], tile, builder.add(at, away), VECTOR)
             columns.append(builder.load(here, align=4))
         mask = first_lanes(builder, count)
         for row, values in enumerate(_turned(builder, columns)):
