@@ -177,7 +177,7 @@ class JanusDNA(nn.Module):
         blocks = min(asked, -(-length // widest))
         calls = blocks if self.kernels.targets is None else 1 / batch
         rows = 2 * asked * (length + widest + beside) + calls * self.kernels.block_pairs
-        return rows < 2 * length * (length + beside)
+        return self.kernels.alone * rows < 2 * length * (length + beside)
 
     def recompute(self, wanted: bool = True) -> JanusDNA:
         """Keep only what lies between layers for the way back, and compute the rest again."""

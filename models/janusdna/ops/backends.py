@@ -33,6 +33,7 @@ _CUDA_CHUNK_VALUES = 1 << 25
 _OLDEST_TRITON = (3, 3)
 # What the calls of a block of targets cost: on a GPU its processors wait for them.
 _CPU_BLOCK_PAIRS = 150_000
+_CPU_ALONE = 2.25
 _CUDA_BLOCK_PAIRS = 20_000_000
 
 
@@ -86,6 +87,8 @@ class Kernels:
             layers together when no gradient is wanted; None for whole windows.
         block_pairs: What the calls for a block of targets cost beside its arithmetic, in pairs of a query
             and a key that attention could have seen to meanwhile.
+        alone: What a pair of targets' rows read alone costs, in pairs of all positions: where these have a
+            kernel of their own and those under a mask have not.
         targets: As in `reference.target_attention`: reads all targets of a batch in one call, where calls
             are dear; None to read them block by block.
         layers: Passes over rows without a gradient; None where operations run one by one.
@@ -102,6 +105,7 @@ class Kernels:
     fusion: Kernel
     chunk_values: int | None = None
     block_pairs: int = _CPU_BLOCK_PAIRS
+    alone: float = 1.0
     targets: Kernel | None = None
     layers: RowKernels | None = None
     gated: Kernel | None = None
@@ -225,6 +229,7 @@ def _cpu_kernels(dtype: torch.dtype, states: int, four_flash: Kernel) -> Kernels
         mixture=Kernel("numba", reason, mixture_cpu.mixture),
         fusion=four_flash if by_amx else Kernel("numba", reason, fusion_cpu.janus_attention),
         chunk_values=_CPU_CHUNK_VALUES,
+        alone=_CPU_ALONE,
         layers=_row_kernels(dtype, reason),
         gated=Kernel("numba", reason, gated_cpu.gated),
         attention=_ATTENTION if by_amx else Kernel("numba", reason, attention_cpu.attend),
