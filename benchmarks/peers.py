@@ -16,7 +16,6 @@ import argparse
 import json
 import math
 import resource
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from peer_networks import NETWORKS, QUADRATIC, Read
 from janusdna_cli.runtime.memory import free_memory
 
 WINDOWS = (1024, 8192, 131_072)
-# Seconds of a pass from which on one is enough.
+# Seconds of a pass from which on one a process is enough.
 LONG = 5
 # Bases of a window that is read first, so that kernels are loaded and compiled.
 _WARM_UP = 1024
@@ -44,8 +43,8 @@ def main() -> None:
     parser.add_argument("windows", type=int, nargs="*", default=WINDOWS)
     parser.add_argument("--only", nargs="+", default=tuple(NETWORKS), choices=NETWORKS, metavar="NETWORK",
                         help=f"which are read: {', '.join(NETWORKS)}")  # fmt: skip
-    parser.add_argument("--runs", type=int, default=2, help="processes for each, of passes shorter than 5 s")
-    parser.add_argument("--longest", type=float, default=100, help="seconds that one pass may take")
+    parser.add_argument("--runs", type=int, default=2, help="processes for each, which take turns")
+    parser.add_argument("--longest", type=float, default=60, help="seconds that one pass may take")
     parser.add_argument("--reference", type=Path, help="a clone of the reference implementation")
     parser.add_argument("--alone", action="store_true", help="read one network in this process (internal)")
     options = parser.parse_args()
@@ -70,7 +69,7 @@ def take_turns(window: int, before: Sequence[Row], options: argparse.Namespace) 
     }
     for _ in range(options.runs):
         for name in names:
-            if not found[name]["note"] and found[name].get("seconds", 0) < LONG:
+            if not found[name]["note"]:
                 found[name] = faster(found[name], in_a_process(name, window, options))
     return [row(name, window, found) for name in names]
 
@@ -117,9 +116,7 @@ def in_a_process(name: str, window: int, options: argparse.Namespace) -> Row:
 
 def alone(options: argparse.Namespace) -> Row:
     """Seconds of a pass and by how much it makes this process larger, or why there is none."""
-    signal.alarm(math.ceil(_PATIENCE * options.longest + _START))
-    free = free_memory(torch.device("cpu"))
-    resource.setrlimit(resource.RLIMIT_DATA, (free, free))
+    limit(options.longest)
     (window,), (name,) = options.windows, options.only
     try:
         seconds, grown = measured(NETWORKS[name](window, options.reference), window)
@@ -128,6 +125,14 @@ def alone(options: argparse.Namespace) -> Row:
     except Exception as error:  # another's code may raise anything
         return {"note": f"{type(error).__name__}: {error}".splitlines()[0]}
     return {"seconds": seconds, "growth, MB": None if grown is None else grown / 1e6, "note": ""}
+
+
+def limit(longest: float) -> None:
+    """Bound this process: what takes far longer than estimated is ended, what needs too much memory fails."""
+    seconds = math.ceil(_PATIENCE * longest + _START) * torch.get_num_threads()
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    free = free_memory(torch.device("cpu"))
+    resource.setrlimit(resource.RLIMIT_DATA, (free, free))
 
 
 def measured(read: Read, window: int) -> tuple[float, int | None]:
@@ -146,10 +151,9 @@ def measured(read: Read, window: int) -> tuple[float, int | None]:
 
 
 def faster(one: Row, other: Row) -> Row:
-    """Of two processes alike; what kept one of them from an answer stands."""
-    if other["note"] or "seconds" not in one:
-        return other
-    return min(one, other, key=lambda row: row["seconds"])
+    """Of two processes alike, where both have an answer."""
+    answers = [row for row in (one, other) if "seconds" in row]
+    return min(answers, key=lambda row: row["seconds"]) if answers else other
 
 
 def row(name: str, window: int, found: dict[str, Row]) -> Row:
