@@ -177,17 +177,35 @@ def test_a_process_that_dies_is_a_note(peers, monkeypatch, capsys):
     assert capsys.readouterr().err.count("that command") == 1
 
 
+def test_growth_is_told_of_what_was_read_at_several_windows(peers):
+    def row(name, window, seconds):
+        return {"network": name, "window": window, "seconds": seconds}
+
+    rows = [row("a", 10, 1.0), row("b", 10, 1.0), row("a", 100, 10.0), row("a", 1000, 1000.0)]
+    (found,) = peers.growth([*rows, row("b", 100, None)])
+    assert found == {
+        "network": "a", "from": 10, "to": 1000,
+        "exponent": pytest.approx(1.5), "between the last two": pytest.approx(2),
+    }  # fmt: skip
+
+
+def test_an_answer_of_one_process_is_enough(peers):
+    failed, slow, fast = {"note": "ended"}, {"note": "", "seconds": 2.0}, {"note": "", "seconds": 1.0}
+    assert peers.faster(slow, failed) == slow
+    assert peers.faster({"note": ""}, failed) == failed
+    assert peers.faster(slow, fast) == peers.faster(fast, slow) == fast
+
+
 def test_peers_take_turns_and_get_a_row_each(run, tmp_path):
     asked = ("--only", "janusdna-72-one", "hyena-72", "reference-72", "--runs", 1)
-    printed = run("peers", 64, 128, *asked, "--json", tmp_path / "out.json")
+    printed = run("peers", 64, *asked, "--json", tmp_path / "out.json")
     rows = json.loads((tmp_path / "out.json").read_text())["rows"]
-    read = [(row["network"], row["window"], row["seconds"] is not None) for row in rows if "window" in row]
-    assert read == [
-        ("janusdna-72-one", 64, True), ("hyena-72", 64, True), ("reference-72", 64, False),
-        ("janusdna-72-one", 128, True), ("hyena-72", 128, True),
+    assert [(row["network"], row["window"]) for row in rows] == [
+        ("janusdna-72-one", 64), ("hyena-72", 64), ("reference-72", 64),
     ]  # fmt: skip
     assert rows[1]["against one target"] == rows[1]["seconds"] / rows[0]["seconds"]
     assert rows[1]["against all positions"] is None
+    assert rows[1]["peak, MB"] > 0
+    assert rows[2]["seconds"] is None
     assert "needs --reference" in rows[2]["note"]
-    assert [row["network"] for row in rows if "exponent" in row] == ["janusdna-72-one", "hyena-72"]
     assert "| network" in printed
