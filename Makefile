@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench-installed
-BENCHMARKS := selective_scan attention fusion window one_variant tile rescoring whole_vcf mutagenesis growth workers host_side records_io training_step training_memory precision plots
+BENCHMARKS := selective_scan attention fusion window one_variant tile rescoring whole_vcf mutagenesis growth workers host_side records_io training_step training_memory precision peers plots
 # -qq leaves pip's errors; constraints pin what is installed, PyTorch first: its build decides the size.
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
 

@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 HERE = Path(__file__).parent
 # Okabe and Ito's colours, which the colour-blind tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 STYLE = {
     "axes.axisbelow": True,
     "axes.grid": True,
@@ -71,6 +71,15 @@ def draw_window(axes: Axes, rows: Rows) -> None:
     for targets, label in (("one", "one target"), ("all", "all positions")):
         line(axes, [row for row in rows if row.get("targets") == targets], "window", "seconds", label)
     finish(axes, f"One pass over a window, one strand{found}", "window, bases", "seconds")
+
+
+def draw_networks(axes: Axes, rows: Rows) -> None:
+    """Time of a window by network: the narrower ones of equal width, and those of published sizes."""
+    read = [row for row in rows if row.get("seconds") and "-144" not in row["network"]]
+    for name, colour in zip(dict.fromkeys(row["network"] for row in read), COLOURS, strict=False):
+        own = [row for row in read if row["network"] == name]
+        line(axes, own, "window", "seconds", name, color=colour)
+    finish(axes, "One window, one strand, by network", "window, bases", "seconds")
 
 
 def draw_memory(axes: Axes, rows: Rows) -> None:
@@ -229,6 +238,7 @@ def short(value: float) -> str:
 
 PLOTS: dict[str, tuple[str, Callable[[Axes, Rows], None]]] = {
     "window": ("window", draw_window),
+    "peers": ("peers", draw_networks),
     "command": ("one_variant", draw_command),
     "memory": ("one_variant", draw_memory),
     "scan": ("selective_scan", draw_scan),

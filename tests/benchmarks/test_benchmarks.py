@@ -14,6 +14,7 @@ SHARED_PARTS = {
     "gpu_checks",
     "made_up",
     "measure",
+    "peer_networks",
     "vcf_info",
 }
 NEEDS_A_GPU = {"gpu"}
