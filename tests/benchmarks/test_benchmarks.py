@@ -15,11 +15,22 @@ SHARED_PARTS = {
     "made_up",
     "measure",
     "peer_networks",
+    "route_pairs",
+    "routes",
     "vcf_info",
 }
 NEEDS_A_GPU = {"gpu"}
 BY_HAND = {"faults", "two_processes"}
-NEEDS_DATA = {"baselines", "biology", "common_variants", "janus_vs_mlm", "labels", "percentiles", "zero_shot"}
+NEEDS_DATA = {
+    "baselines",
+    "biology",
+    "common_variants",
+    "janus_vs_mlm",
+    "labels",
+    "percentiles",
+    "routing",
+    "zero_shot",
+}
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
 COMMON = ("--preset", "janusdna-32", "--json")
 
