@@ -145,6 +145,19 @@ def test_of_equal_experts_the_first_are_chosen() -> None:
     torch.testing.assert_close(found[1], torch.full((20, 5), 0.2))
 
 
+def test_where_one_expert_is_nearly_certain() -> None:
+    """The others' probabilities round to equal ones; their logits still tell which is the next best."""
+    h, norm, eps, _, into, out_of, chosen = _operands("add_mixture", 16, 10)
+    h = h.abs() + 1
+    router = torch.cat([torch.full((1, 16), 9.0), -9 + 1e-3 * torch.randn(4, 16)])
+    operands = h, norm, eps, router, into, out_of, chosen
+    exact = reference.add_mixture(*_cast(operands, torch.float64))
+    assert reference.add_mixture(*operands)[1][:, 1:].unique().numel() < 4 * 20
+    with torch.no_grad():
+        for found in (row_mixture.add_mixture(*operands), reference.add_mixture(*operands)):
+            assert torch.equal(found[2], exact[2])
+
+
 def test_an_expert_that_nobody_visits() -> None:
     h, norm, eps, router, into, out_of, _ = _operands("add_mixture", 16, 10)
     router = router[0] * torch.tensor([1.0, -1, -2, -3, -4])[:, None]

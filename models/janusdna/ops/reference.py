@@ -28,6 +28,7 @@ __all__ = [
     "moved_tail",
     "project",
     "rms_norm",
+    "routed",
     "scan_operands",
     "selective_scan",
     "swiglu",
@@ -135,6 +136,16 @@ def gated(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
     return functional.linear(swiglu(functional.linear(x, gate_up)), down)
 
 
+def routed(logits: Tensor, experts_per_token: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The probabilities of experts, and of those chosen the weights and which they are, the best first.
+
+    By their logits: where one is nearly certain, probabilities of others round to equal ones.
+    """
+    probabilities = logits.softmax(-1, dtype=accumulation_dtype(logits.dtype))
+    choices = logits.topk(experts_per_token, dim=-1).indices
+    return probabilities, probabilities.gather(-1, choices), choices
+
+
 def mixture(
     tokens: Tensor, logits: Tensor, gate_up: Tensor, down: Tensor, experts_per_token: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,8 +167,7 @@ def mixture(
 
     Source: Fedus et al., arXiv 2101.03961.
     """
-    probabilities = logits.softmax(-1, dtype=accumulation_dtype(logits.dtype))
-    weights, choices = probabilities.topk(experts_per_token, dim=-1)
+    probabilities, weights, choices = routed(logits, experts_per_token)
     order = choices.flatten().argsort(stable=True)
     visiting = tokens[order // experts_per_token]
     loads = torch.bincount(choices.flatten(), minlength=len(down)).tolist()

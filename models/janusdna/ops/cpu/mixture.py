@@ -135,8 +135,7 @@ def mixture(
     wanted = torch.is_grad_enabled()
     if not is_native(tokens.dtype) or (wanted and tokens.dtype != torch.float32):
         return reference.mixture(tokens, logits, gate_up, down, experts_per_token)
-    probabilities = logits.softmax(-1, dtype=torch.float32)
-    weights, choices = probabilities.topk(experts_per_token, dim=-1)
+    probabilities, weights, choices = reference.routed(logits, experts_per_token)
     visits = _visits(choices, len(down))
     if wanted:
         mixed: Tensor = _Mixture.apply(tokens, weights, visits, gate_up, down)  # type: ignore[no-untyped-call]

@@ -47,7 +47,7 @@ def _route(
     """Items are tiles of tokens."""
     rows, width, experts, chosen = sizes
     tile, logits, size = aligned(tile_size(width)), aligned(tile_size(experts)), width // per_word(router)
-    best, which = aligned(WIDE), aligned(WIDE)
+    shares, which = aligned(tile_size(experts)), aligned(WIDE)
     places, of_experts = np.empty(WIDE, np.int64), np.empty(WIDE, np.int64)
     for item in range(start, end):
         places_of(item, rows, width, places)
@@ -55,21 +55,21 @@ def _route(
         normalise(tile, 0, width, norm, eps, tile)
         pack(router, tile, width)
         multiply(tile, router, 0, size, experts, logits, 0)
-        _softmax(logits, experts)
+        _softmax(logits, experts, shares)
         places_of(item, rows, experts, of_experts)
-        scatter_tile(logits, 0, experts, probabilities, of_experts, 0)
+        scatter_tile(shares, 0, experts, probabilities, of_experts, 0)
         for choice in range(chosen):
-            _take_best(logits, experts, best, which)
+            _take_best(logits, experts, which)
             for row in range(min(WIDE, rows - item * WIDE)):
                 expert = int(which[row])
                 logits[expert * WIDE + row] = _NEVER
                 place = (item * WIDE + row) * chosen + choice
                 choices[place] = expert
-                weights[place] = best[row]
+                weights[place] = shares[expert * WIDE + row]
 
 
 @compiled
-def _softmax(logits: Any, experts: int) -> None:
+def _softmax(logits: Any, experts: int, shares: Any) -> None:
     for lane in range(0, WIDE, LANES):
         largest, total = load(logits, lane, LANES), spread(_ZERO)
         for e in range(1, experts):
@@ -78,16 +78,19 @@ def _softmax(logits: Any, experts: int) -> None:
             here = e * WIDE + lane
             value = exp2((load(logits, here, LANES) - largest) * spread(LOG2E))
             total = total + value
-            store(logits, here, LANES, value)
+            store(shares, here, LANES, value)
         share = spread(_ONE) / total
         for e in range(experts):
             here = e * WIDE + lane
-            store(logits, here, LANES, load(logits, here, LANES) * share)
+            store(shares, here, LANES, load(shares, here, LANES) * share)
 
 
 @compiled
-def _take_best(values: Any, experts: int, best: Any, which: Any) -> None:
-    """The largest of each row, and the first that is as large."""
+def _take_best(values: Any, experts: int, which: Any) -> None:
+    """Where the largest of each row stands, the first of equal ones.
+
+    Of logits: where an expert is nearly certain, probabilities of others round to equal ones.
+    """
     for lane in range(0, WIDE, LANES):
         largest, found = load(values, lane, LANES), spread(_ZERO)
         for e in range(1, experts):
@@ -95,7 +98,6 @@ def _take_best(values: Any, experts: int, best: Any, which: Any) -> None:
             behind = largest - value
             found = choose(behind, found, spread(np.float32(e)))
             largest = choose(behind, largest, value)
-        store(best, lane, LANES, largest)
         store(which, lane, LANES, found)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from janusdna.ops import reference
 from janusdna.ops.triton.swiglu import swiglu
 
 __all__ = ["mixture"]
@@ -18,8 +19,7 @@ def mixture(
     tokens: Tensor, logits: Tensor, gate_up: Tensor, down: Tensor, experts_per_token: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As `reference.mixture`; products in bfloat16 where autocast asks for it."""
-    probabilities = logits.softmax(-1, dtype=torch.float32)
-    weights, choices = probabilities.topk(experts_per_token, dim=-1)
+    probabilities, weights, choices = reference.routed(logits, experts_per_token)
     chosen = choices.flatten()
     order = chosen.argsort(stable=True)
     loads = torch.zeros(len(down), dtype=torch.int32, device=tokens.device)
