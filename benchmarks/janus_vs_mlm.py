@@ -40,6 +40,7 @@ from janusdna.reader import resolve_device
 from janusdna.recipe import OPTIMIZERS, Objective, Recipe
 from janusdna.training import Trainer
 from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.genomes import GenomeFile
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.micro_batches import Batching, steps
@@ -73,7 +74,9 @@ def main() -> None:
         for width in options.widths:
             for seed in options.seeds:
                 settings = CorpusSettings(length=options.window, seed=seed, shift=True)
-                corpus, held_out = (Corpus(fasta, splits[name], settings) for name in ("train", "valid"))
+                corpus, held_out = (
+                    Corpus([GenomeFile(fasta)], splits[name], settings) for name in ("train", "valid")
+                )
                 exam = prepare(held_out, options)
                 for objective in COMPARED:
                     rows += course(objective, width, seed, corpus, exam, options)

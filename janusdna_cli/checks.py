@@ -11,7 +11,18 @@ from typing import Any
 
 from janusdna_cli.errors import InputError
 
-__all__ = ["Rule", "check", "enumerated", "number", "one_of", "option", "paths", "texts", "whole"]
+__all__ = [
+    "Rule",
+    "check",
+    "enumerated",
+    "many_paths",
+    "number",
+    "one_of",
+    "option",
+    "paths",
+    "texts",
+    "whole",
+]
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,23 @@ def paths(settings: Any, *fields: str) -> None:
             object.__setattr__(settings, name, os.fsdecode(os.fspath(value)))
         except TypeError:
             raise InputError(f"{option(name)}: found {value!r}, expected a path") from None
+
+
+def many_paths(settings: Any, *fields: str) -> None:
+    """Turn paths of a frozen dataclass, one or several, into tuples of strings.
+
+    Raises:
+        InputError: If one is no path, or there is none.
+    """
+    for name in fields:
+        value = getattr(settings, name)
+        found = tuple(value) if isinstance(value, list | tuple) else (value,)
+        try:
+            object.__setattr__(settings, name, tuple(os.fsdecode(os.fspath(each)) for each in found))
+        except TypeError:
+            raise InputError(f"{option(name)}: found {value!r}, expected a path or several") from None
+        if not found:
+            raise InputError(f"{option(name)}: found none, expected at least one")
 
 
 def enumerated(settings: Any, field: str, members: Collection[StrEnum]) -> None:

@@ -20,7 +20,13 @@ _RUN = "What it runs on"
 
 def pretrain(
     fasta: Annotated[
-        str, typer.Option("--fasta", "-f", metavar="FASTA", help="The genome: plain, bgzip or gzip.")
+        list[str],
+        typer.Option(
+            "--fasta",
+            "-f",
+            metavar="[NAME=]FASTA",
+            help="The genome: plain, bgzip or gzip; several, each by an option of its own.",
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -64,9 +70,18 @@ def pretrain(
             "--intervals",
             metavar="BED",
             rich_help_panel=_DATA,
-            help="Where windows may lie; the fourth column is train, valid or test.",
+            help="Where windows may lie; the fourth column is train, valid or test, the fifth how often.",
         ),
     ] = PretrainSettings.intervals,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="BED",
+            rich_help_panel=_DATA,
+            help="What bases count in the loss, in the fifth column; their kind, in the fourth.",
+        ),
+    ] = PretrainSettings.weights,
     valid_contigs: Annotated[
         str | None,
         typer.Option(

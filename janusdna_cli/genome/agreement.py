@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Mapping
+from typing import Protocol
 
 from janusdna_cli.genome.fasta import Reference
 
@@ -15,6 +16,17 @@ _EXAMPLES = 3
 _log = logging.getLogger("janusdna")
 
 
+class _Named(Protocol):
+    """A FASTA, or several."""
+
+    path: str
+    lengths: dict[str, int]
+
+    def find(self, name: str) -> str | None: ...
+
+    def hint(self, name: str) -> str | None: ...
+
+
 class NamesSeen:
     """Which of a file's contig names a FASTA does not have, and one warning about them.
 
@@ -24,7 +36,7 @@ class NamesSeen:
         reference: The FASTA.
     """
 
-    def __init__(self, source: str, unit: str, reference: Reference) -> None:
+    def __init__(self, source: str, unit: str, reference: _Named) -> None:
         self._source = source
         self._unit = unit
         self._reference = reference

@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.contigs import ContigNames
 from janusdna_cli.genome.fasta import Reference
 
 __all__ = ["GenomeFile", "Genomes", "genome_file"]
@@ -35,7 +37,7 @@ class GenomeFile:
 def genome_file(given: str) -> GenomeFile:
     """Of `FASTA` or `NAME=FASTA`; a file whose name holds a = is taken as it is where it exists."""
     name, equals, path = given.partition("=")
-    if not equals or not name or os.sep in name or os.path.exists(given):
+    if not equals or not name or os.sep in name or Path(given).exists():
         return GenomeFile(given)
     return GenomeFile(path, name)
 
@@ -49,6 +51,7 @@ class Genomes:
         files: Each FASTA, and the genome that it belongs to.
 
     Attributes:
+        path: Of the files, as messages name them.
         lengths: Bases of each contig, in the order of the files.
 
     Raises:
@@ -56,6 +59,7 @@ class Genomes:
     """
 
     def __init__(self, files: Sequence[GenomeFile]) -> None:
+        self.path = ", ".join(file.path for file in files)
         self.lengths: dict[str, int] = {}
         self._places: dict[str, tuple[Reference, str]] = {}
         self._genomes: dict[str, str] = {}
@@ -66,6 +70,7 @@ class Genomes:
         except BaseException:
             self._open.close()
             raise
+        self._names = ContigNames(self.lengths)
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +89,14 @@ class Genomes:
         """The name of each contig's genome; "" where it has none."""
         return self._genomes
 
+    def find(self, name: str) -> str | None:
+        """As `Reference.find`."""
+        return self._names.find(name)
+
+    def hint(self, name: str) -> str | None:
+        """As `Reference.hint`."""
+        return self._names.hint(name)
+
     def fetch(self, contig: str, start: int, end: int) -> bytes:
         """As `Reference.fetch`."""
         reference, own = self._places[contig]
@@ -98,10 +111,10 @@ class Genomes:
         for own, length in reference.lengths.items():
             contig = file.contig(own)
             if contig in self.lengths:
+                other = self._places[contig][0].path
                 raise InputError(
-                    f"{file.path}: has a contig {own}, as {self._places[contig][0].path} has; name the genomes, "
-                    f"as in --fasta human={self._places[contig][0].path} --fasta mouse={file.path}, and "
-                    f"intervals say human.{own}"
+                    f"{file.path}: has a contig {own}, as {other} has; name the genomes, as in "
+                    f"--fasta human={other} --fasta mouse={file.path}, and intervals say human.{own}"
                 )
             self.lengths[contig] = length
             self._places[contig] = reference, own

@@ -3,6 +3,8 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from janusdna_cli.errors import InputError, RecordError
@@ -11,11 +13,33 @@ from janusdna_cli.genome.contigs import ContigNames
 from janusdna_cli.genome.streams import input_name
 from janusdna_cli.genome.windows import Window
 
-__all__ = ["SPLITS", "Splits", "hold_out_blocks", "hold_out_contigs", "read_splits", "write_splits"]
+__all__ = [
+    "SPLITS",
+    "Interval",
+    "Splits",
+    "hold_out_blocks",
+    "hold_out_contigs",
+    "read_splits",
+    "weight_of",
+    "write_splits",
+]
 
 SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Window):
+    """Where windows may lie.
+
+    Attributes:
+        weight: How often its bases are wanted, against 1 for others.
+    """
+
+    weight: float = 1.0
+
+
 # The intervals of each split, in their order.
-Splits = dict[str, list[Window]]
+Splits = dict[str, list[Interval]]
 
 # As long as the published intervals; shorter where a genome would have fewer than this many.
 _BLOCK = 1 << 20
@@ -25,7 +49,9 @@ _log = logging.getLogger("janusdna")
 
 
 def read_splits(source: str, lengths: Mapping[str, int], fasta: str) -> Splits:
-    """The intervals of a BED whose fourth column is train, valid or test.
+    """The intervals of a BED whose fourth column is train, valid or test, and whose fifth is their weight.
+
+    Where there is no fifth column, or a dot in it, the weight is 1.
 
     Args:
         source: A path, or "-" for stdin; plain, gzip or bgzip.
@@ -44,11 +70,36 @@ def read_splits(source: str, lengths: Mapping[str, int], fasta: str) -> Splits:
         problem = _problem(region, contig, lengths, fasta)
         if problem is not None:
             raise RecordError(name, f"line {region.line}", problem)
-        splits[str(region.name)].append(Window(str(contig), region.start, region.end))
+        weight = weight_of(region, name)
+        splits[str(region.name)].append(Interval(str(contig), region.start, region.end, weight))
     if not any(splits.values()):
         raise InputError(f"{name}: holds no interval, expected BED with train, valid or test in column 4")
+    if splits["train"] and not any(one.weight for one in splits["train"]):
+        raise InputError(
+            f"{name}: column 5 is 0 in every interval to train on, expected how often each is wanted, such "
+            "as 1; leave it out, or write dots, for all alike"
+        )
     _note_overlaps(splits, name)
     return splits
+
+
+def weight_of(region: Region, source: str) -> float:
+    """The number in the fifth column of a BED line; 1 where there is none, or a dot.
+
+    Raises:
+        RecordError: It is no number of 0 or more.
+    """
+    written = region.extra[1] if len(region.extra) > 1 else "."
+    if written == ".":
+        return 1.0
+    try:
+        weight = float(written)
+    except ValueError:
+        weight = -1.0
+    if not (isfinite(weight) and weight >= 0):
+        found = f"found {written!r} in column 5, expected a weight, a number of 0 or more"
+        raise RecordError(source, f"line {region.line}", found)
+    return weight
 
 
 def _problem(region: Region, contig: str | None, lengths: Mapping[str, int], fasta: str) -> str | None:
@@ -75,7 +126,7 @@ def _note_overlaps(splits: Splits, source: str) -> None:
             )  # fmt: skip
 
 
-def _shared_bases(one: list[Window], other: list[Window]) -> int:
+def _shared_bases(one: list[Interval], other: list[Interval]) -> int:
     """Bases that lie in intervals of both."""
     turns: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for which, intervals in enumerate((one, other)):
@@ -104,7 +155,7 @@ def hold_out_contigs(lengths: Mapping[str, int], valid: tuple[str, ...], fasta: 
         raise InputError(f"{fasta}: has no contig {missing[0]!r} to validate on, it has {there}")
     splits: Splits = {name: [] for name in SPLITS}
     for contig, length in lengths.items():
-        splits["valid" if contig in held.values() else "train"].append(Window(contig, 0, length))
+        splits["valid" if contig in held.values() else "train"].append(Interval(contig, 0, length))
     if not splits["train"]:
         raise InputError(f"{fasta}: every contig is held out for validation, none is left to train on")
     return splits
@@ -137,14 +188,19 @@ def hold_out_blocks(lengths: Mapping[str, int], window: int, share: float) -> Sp
     return splits
 
 
-def _blocks(lengths: Mapping[str, int], size: int, window: int) -> Iterator[Window]:
+def _blocks(lengths: Mapping[str, int], size: int, window: int) -> Iterator[Interval]:
     for contig, length in lengths.items():
         for start in range(0, length, size):
             if length - start >= window:
-                yield Window(contig, start, min(start + size, length))
+                yield Interval(contig, start, min(start + size, length))
 
 
 def write_splits(splits: Splits, path: Path) -> None:
-    """A BED that `read_splits` reads."""
-    lines = [(one.contig, one.start, one.end, name) for name in SPLITS for one in splits.get(name, [])]
+    """A BED that `read_splits` reads; it has weights where some are not 1."""
+    weighed = any(one.weight != 1 for intervals in splits.values() for one in intervals)
+    lines = [
+        (one.contig, one.start, one.end, name, *([one.weight] if weighed else []))
+        for name in SPLITS
+        for one in splits.get(name, [])
+    ]
     path.write_text("".join("\t".join(map(str, line)) + "\n" for line in lines), "utf-8")

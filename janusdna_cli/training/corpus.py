@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +18,11 @@ import numpy.typing as npt
 from janusdna import tokens
 from janusdna.errors import SequenceError
 from janusdna_cli.errors import InputError
-from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.genomes import GenomeFile, Genomes
+from janusdna_cli.genome.marks import Marks
+from janusdna_cli.genome.splits import Interval
 from janusdna_cli.genome.windows import Window
+from janusdna_cli.training.grid import Grid
 from janusdna_cli.training.settings import CorpusSettings
 
 __all__ = ["Corpus", "Sample", "shuffled"]
@@ -29,6 +30,8 @@ __all__ = ["Corpus", "Sample", "shuffled"]
 _REPLACEMENTS = 1000
 _ROUNDS = 4
 _GOLDEN = 0x9E3779B97F4A7C15
+# So few that a step and a phase add up exactly.
+_PHASES = 1 << 16
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class Sample:
         reverse: Whether it is read from the other strand.
         ids: Token ids of the strand that is read, (length,).
         weights: Of its positions in the loss, (length,); None for 1.
+        kinds: Of its positions, by their numbers in the marks, (length,); None without marks.
         rng: For what else is left to chance.
     """
 
@@ -49,57 +53,71 @@ class Sample:
     reverse: bool
     ids: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32] | None
+    kinds: npt.NDArray[np.uint8] | None
     rng: np.random.Generator
 
 
 class Corpus:
-    """Windows on a grid over intervals, read from a FASTA by any number of threads.
+    """Windows on a grid over intervals, read from FASTA files by any number of threads.
 
     Args:
-        fasta: Path of the FASTA.
-        intervals: Where windows may lie; neighbours that touch are one.
+        files: The FASTA files.
+        intervals: Where windows may lie, and how often their bases are wanted.
         settings: How they are drawn.
+        marks: Kinds and weights of the bases.
 
     Attributes:
         places: Windows in the grid.
+        turns: Windows of a pass; as many where all are wanted alike.
         length: Bases of each.
     """
 
-    def __init__(self, fasta: str, intervals: Iterable[Window], settings: CorpusSettings) -> None:
-        self._fasta = fasta
+    def __init__(
+        self,
+        files: Sequence[GenomeFile],
+        intervals: Iterable[Interval],
+        settings: CorpusSettings,
+        marks: Marks | None = None,
+    ) -> None:
+        self._files = tuple(files)
+        self._name = ", ".join(file.path for file in files)
         self._settings = settings
+        self._marks = marks
         self.length = settings.length
-        self._intervals = [one for one in _joined(intervals) if len(one) >= settings.length]
-        counts = [len(interval) // settings.length for interval in self._intervals]
-        self._ends = list(accumulate(counts))
-        self.places = sum(counts)
-        self._files = threading.local()
+        self._grid = Grid(intervals, self.length)
+        self.places, self.turns = self._grid.windows, self._grid.steps
+        self._open = threading.local()
         self._noted = False
 
     def draw(self, number: int) -> Sample:
-        """What stands at a place of the stream, 0-based; each pass draws every window of the grid once.
+        """What stands at a place of the stream, 0-based.
+
+        Each pass draws every window of the grid as often as it is wanted, those of weight 1 once.
 
         Raises:
             InputError: The FASTA is damaged, or windows are hardly ever anything but N.
         """
         settings = self._settings
         rng = np.random.default_rng((settings.seed, number))
-        epoch, turn = divmod(number, self.places)
-        place = shuffled(turn, self.places, (settings.seed, epoch))
+        epoch, turn = divmod(number, self.turns)
+        phase = _mixed(settings.seed, epoch) % _PHASES / _PHASES
+        step = shuffled(turn, self.turns, (settings.seed, epoch))
         for _ in range(_REPLACEMENTS):
             shift = int(rng.integers(settings.length)) if settings.shift else 0
-            window = self._window(place, shift)
+            window = self._grid.met(step, phase, shift)
             letters = self._usable(window)
             if letters is not None:
                 return self._sample(window, letters, bool(rng.random() < self._half), rng)
-            place = int(rng.integers(self.places))
+            step = int(rng.integers(self.turns))
         raise InputError(
-            f"{self._fasta}: {_REPLACEMENTS:,} windows in a row {self._left_out}; "
+            f"{self._name}: {_REPLACEMENTS:,} windows in a row {self._left_out}; "
             "choose other --intervals or a larger --max-n"
         )
 
     def held_out(self, most: int) -> Iterator[Sample]:
         """Windows at equal distances over the grid, at most so many, each from both strands.
+
+        All are wanted alike.
 
         Raises:
             InputError: The FASTA is damaged, or none of them is anything but N.
@@ -108,7 +126,7 @@ class Corpus:
         found = False
         # In the middle of each of `count` parts: the ends of contigs are N.
         for place in (self.places * (2 * i + 1) // (2 * count) for i in range(count)):
-            window = self._window(place, 0)
+            window = self._grid.window(place)
             letters = self._usable(window)
             if letters is not None:
                 found = True
@@ -117,7 +135,7 @@ class Corpus:
                     yield self._sample(window, letters, reverse, rng)
         if count and not found:
             raise InputError(
-                f"{self._fasta}: the {count:,} windows to validate on {self._left_out}; "
+                f"{self._name}: the {count:,} windows to validate on {self._left_out}; "
                 "hold out others with --intervals or --valid-contigs, or pass --valid-every 0"
             )
 
@@ -131,56 +149,37 @@ class Corpus:
     def _half(self) -> float:
         return 0.5 if self._settings.reverse_complement else 0.0
 
-    def _window(self, place: int, shift: int) -> Window:
-        which = bisect_right(self._ends, place)
-        interval = self._intervals[which]
-        before = self._ends[which - 1] if which else 0
-        length = self._settings.length
-        start = min(interval.start + (place - before) * length + shift, interval.end - length)
-        return Window(interval.contig, start, start + length)
-
     def _usable(self, window: Window) -> bytes | None:
         """The letters of a window as written; None where too few of them are bases."""
-        letters = self._reference().fetch_as_written(window.contig, window.start, window.end)
+        letters = self._genomes().fetch_as_written(window.contig, window.start, window.end)
         try:
             other = ~tokens.is_base(tokens.encode(letters))
         except SequenceError as error:
             if not self._noted:
                 self._noted = True
                 place = f"{window.contig}:{window.start}-{window.end}"
-                logger.warning("%s: %s: %s; such windows are left out", self._fasta, place, error)
+                logger.warning("%s: %s: %s; such windows are left out", self._name, place, error)
             return None
         return letters if other.mean() <= self._settings.max_n else None
 
     def _sample(self, window: Window, letters: bytes, reverse: bool, rng: np.random.Generator) -> Sample:
         ids = tokens.encode(letters)
-        weights = None
+        kinds, weights = (None, None) if self._marks is None else self._marks.at(window)
         if self._settings.soft_mask_weight != 1:
             soft = np.frombuffer(letters, np.uint8) >= ord("a")
-            weights = np.where(soft, np.float32(self._settings.soft_mask_weight), np.float32(1))
+            counted = np.where(soft, np.float32(self._settings.soft_mask_weight), np.float32(1))
+            weights = counted if weights is None else weights * counted
         if reverse:
             ids = tokens.reverse_complement(ids)
             weights = None if weights is None else weights[::-1].copy()
-        return Sample(window, reverse, ids, weights, rng)
+            kinds = None if kinds is None else kinds[::-1].copy()
+        return Sample(window, reverse, ids, weights, kinds, rng)
 
-    def _reference(self) -> Reference:
+    def _genomes(self) -> Genomes:
         """This thread's own."""
-        if not hasattr(self._files, "reference"):
-            self._files.reference = Reference.open(self._fasta)
-        return self._files.reference  # type: ignore[no-any-return]
-
-
-def _joined(intervals: Iterable[Window]) -> Iterator[Window]:
-    held: Window | None = None
-    for interval in intervals:
-        if held is not None and (interval.contig, interval.start) == (held.contig, held.end):
-            held = Window(held.contig, held.start, interval.end)
-            continue
-        if held is not None:
-            yield held
-        held = interval
-    if held is not None:
-        yield held
+        if not hasattr(self._open, "genomes"):
+            self._open.genomes = Genomes(self._files)
+        return self._open.genomes  # type: ignore[no-any-return]
 
 
 def shuffled(turn: int, count: int, key: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from janusdna.pretraining import PretrainingLoss, PretrainingReport
 from janusdna.reader import resolve_dtype
 from janusdna.training import Trainer
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.genomes import GenomeFile
+from janusdna_cli.genome.marks import Marks
 from janusdna_cli.genome.splits import Splits
+from janusdna_cli.genome.windows import Window
 from janusdna_cli.runtime.ranks import Ranks
 from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.memory import lanes, micro_batch_bases, needs_recomputing
-from janusdna_cli.training.metrics import EXPERT_USAGE, Line
+from janusdna_cli.training.metrics import BITS_BY_KIND, EXPERT_USAGE, Line
 from janusdna_cli.training.micro_batches import Batching, steps, validation
 from janusdna_cli.training.network import network_to_train
 from janusdna_cli.training.run_directory import Progress
@@ -37,23 +40,30 @@ class Genome:
     """Where windows come from.
 
     Attributes:
-        fasta: Path of a FASTA with random access.
+        files: FASTA files with random access.
         lengths: Bases of each contig.
         splits: What is trained on and what is held out.
+        marks: Kinds and weights of the bases.
     """
 
-    fasta: str
+    files: tuple[GenomeFile, ...]
     lengths: dict[str, int]
     splits: Splits
+    marks: Marks | None = None
 
     def describe(self) -> dict[str, Any]:
         """What a resumption must have in common with its run."""
-        found = json.dumps([self.lengths, [(k, list(map(str, v))) for k, v in self.splits.items()]])
+        # Weights of 1 and no marks leave the digest as it was before there were any.
+        windows = {name: [Window(*astuple(one)[:3]) for one in own] for name, own in self.splits.items()}
+        found: list[Any] = [self.lengths, [(name, list(map(str, own))) for name, own in windows.items()]]
+        weights = [one.weight for own in self.splits.values() for one in own]
+        found += [weights] if set(weights) - {1.0} else []
+        found += [] if self.marks is None else [self.marks.digest()]
         return {
             "contigs": len(self.lengths),
             "bases": sum(self.lengths.values()),
             "held_out": sum(map(len, self.splits["valid"])),
-            "digest": hashlib.sha256(found.encode()).hexdigest(),
+            "digest": hashlib.sha256(json.dumps(found).encode()).hexdigest(),
         }
 
 
@@ -89,14 +99,19 @@ class GenomeTask:
         self._device, self._length = ranks.device, length
         self._dtype = resolve_dtype(settings.dtype, ranks.device)
         self._batching = self._share_out(ranks)
-        self._corpus = Corpus(genome.fasta, genome.splits["train"], settings.corpus(length))
-        self._held_out = Corpus(genome.fasta, genome.splits["valid"], settings.corpus(length))
+        self._corpus, self._held_out = (
+            Corpus(genome.files, genome.splits[split], settings.corpus(length), genome.marks)
+            for split in ("train", "valid")
+        )
+        self._kinds = () if genome.marks is None else genome.marks.kinds
         self._valid_windows = settings.most_valid_windows(length)
         self.validates = bool(settings.valid_every and self._held_out.places)
         if self.validates:
             next(self._held_out.held_out(self._valid_windows))
         self._network = self._ready(source)
-        self.loss = PretrainingLoss(self._network, settings.objective, compute_dtype=self._dtype)
+        self.loss = PretrainingLoss(
+            self._network, settings.objective, compute_dtype=self._dtype, kinds=len(self._kinds)
+        )
 
     def _share_out(self, ranks: Ranks) -> Batching:
         """The windows of a step, cut so that every process and lane has some."""
@@ -163,7 +178,14 @@ class GenomeTask:
             "valid_windows": report.windows,
             EXPERT_USAGE: _usage(report),
         }
+        by_kind = {
+            kind: round(bits, 4)
+            for kind, (bits, counted) in zip(self._kinds, report.by_kind, strict=True)
+            if counted
+        }
+        fields |= {BITS_BY_KIND: by_kind} if by_kind else {}
         text = f"{self.score_text(report.bits_per_base)}, accuracy {report.accuracy:.4f}"
+        text += "".join(f", {kind} {bits:.3f}" for kind, bits in by_kind.items())
         return Validation(fields, text, report.bits_per_base)
 
     def score_text(self, score: float) -> str:
@@ -176,7 +198,7 @@ class GenomeTask:
         facts = {
             "trained": True,
             "objective": settings.objective,
-            "fasta": Path(settings.fasta).name,
+            "fasta": settings.file_names,
             "init": settings.init,
             "seed": settings.seed,
             "step": progress.step,
@@ -193,10 +215,14 @@ class GenomeTask:
         dtype, scan = str(self._dtype).removeprefix("torch."), self._network.kernels.scan.name
         return (
             f"{total:,} parameters, {activated:,} activated, on {self._device} in {dtype}, scan by {scan}; "
-            f"{self._corpus.places:,} windows of {self._length:,} bases to train on, "
+            f"{self._corpus.places:,} windows of {self._length:,} bases to train on{self._a_pass()}, "
             f"{self._held_out.places:,} held out; "
             f"{max_steps:,} steps of {self._batching.windows * self._length:,} bases"
         )
+
+    def _a_pass(self) -> str:
+        turns = self._corpus.turns
+        return "" if turns == self._corpus.places else f" ({turns:,} a pass, by their weights)"
 
 
 def _usage(report: PretrainingReport) -> Line:

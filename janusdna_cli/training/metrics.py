@@ -1,8 +1,9 @@
 """The metrics of a training: `metrics.jsonl`, one JSON object a line.
 
 Facts of the format:
-    - A line holds `step` and the fields of `TRAINING_FIELDS`, or `step` and those of `VALIDATION_FIELDS` and
-      `EXPERT_USAGE`. A field that is missing or null was not measured; fields of other names are left alone.
+    - A line holds `step` and the fields of `TRAINING_FIELDS`, or `step` and those of `VALIDATION_FIELDS`,
+      `EXPERT_USAGE` and `BITS_BY_KIND`. A field that is missing or null was not measured; fields of other
+      names are left alone.
     - A run that was resumed may repeat steps: the later line of a step counts.
     - A last line without its line feed that cannot be read is being written, or was when the run was
       killed: it is left out. So is, with a warning, any other line that is no object with a step: a power cut
@@ -26,6 +27,7 @@ import numpy.typing as npt
 from janusdna_cli.errors import InputError, RecordError
 
 __all__ = [
+    "BITS_BY_KIND",
     "EXPERT_USAGE",
     "METRICS_FILE",
     "STEP",
@@ -55,6 +57,7 @@ TRAINING_FIELDS = (
 )
 VALIDATION_FIELDS = ("valid_loss", "valid_bits_per_base", "valid_accuracy", "valid_windows")
 EXPERT_USAGE = "valid_expert_usage"
+BITS_BY_KIND = "valid_bits_by_kind"
 
 _LAST_STEP = 2**53  # beyond it not every whole number is a float64
 _SHOWN = 40

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-
 from janusdna.objectives import Example, make_example
 from janusdna.recipe import MASK_SHARE, Objective
 from janusdna_cli.genome.windows import Window
@@ -74,10 +72,12 @@ def validation(corpus: Corpus, batching: Batching, most: int) -> Iterator[Exampl
 
 def _stacked(samples: list[Sample], batching: Batching) -> Example:
     share = batching.mask_share
-    examples = [
-        make_example(batching.objective, one.ids, one.weights, one.rng, mask_share=share) for one in samples
-    ]
-    return Example(*(np.stack(part) for part in zip(*examples, strict=True)))
+    return Example.stacked(
+        [
+            make_example(batching.objective, one.ids, one.weights, one.rng, kinds=one.kinds, mask_share=share)
+            for one in samples
+        ]
+    )
 
 
 def _place(window: Window) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from janusdna.checkpoint import read_native
 from janusdna.config import ModelConfig
 from janusdna.reader import open_checkpoint
 from janusdna_cli.genome.bgzip import with_random_access
-from janusdna_cli.genome.fasta import Reference
+from janusdna_cli.genome.genomes import Genomes
+from janusdna_cli.genome.marks import read_marks
 from janusdna_cli.genome.splits import write_splits
 from janusdna_cli.runtime.ranks import joined
 from janusdna_cli.runtime.signals import noted_signals
@@ -81,9 +82,11 @@ def _due(settings: PretrainSettings, *, validates: bool) -> LoopSettings:
 
 
 def _open_genome(settings: PretrainSettings, config: ModelConfig) -> Genome:
-    fasta = with_random_access(settings.fasta)
-    with Reference.open(fasta) as reference:
-        return Genome(fasta, reference.lengths, settings.splits(reference.lengths, trained_length(config)))
+    files = tuple(replace(file, path=with_random_access(file.path)) for file in settings.files)
+    with Genomes(files) as genomes:
+        splits = settings.splits(genomes.lengths, trained_length(config))
+        marks = None if settings.weights is None else read_marks(settings.weights, genomes)
+        return Genome(files, genomes.lengths, splits, marks)
 
 
 def _described(settings: PretrainSettings, config: ModelConfig, genome: Genome) -> Description:
@@ -92,6 +95,6 @@ def _described(settings: PretrainSettings, config: ModelConfig, genome: Genome) 
         genome.describe(),
         config.to_dict(),
         data_name="genome",
-        other_data="genome or other intervals",
-        facts={"fasta": Path(settings.fasta).name},
+        other_data="genome or other intervals or weights",
+        facts={"fasta": settings.file_names},
     )

@@ -13,8 +13,9 @@ from janusdna import MIN_LENGTH, PRESETS, ModelConfig, preset
 from janusdna.errors import ConfigError
 from janusdna.json_object import read_json
 from janusdna.recipe import MASK_SHARE, OBJECTIVES, OPTIMIZERS, Objective, Optimizer, Recipe
-from janusdna_cli.checks import check, number, one_of, paths, whole
+from janusdna_cli.checks import check, many_paths, number, one_of, paths, whole
 from janusdna_cli.errors import InputError
+from janusdna_cli.genome.genomes import GenomeFile, genome_file
 from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs, read_splits
 from janusdna_cli.outputs.names import stem
 from janusdna_cli.reading.settings import DEVICE, FALLBACK_WINDOW, Dtype, Kernels
@@ -55,6 +56,7 @@ _FREE = frozenset(
         "fasta",
         "output",
         "intervals",
+        "weights",
         "resume",
         "overwrite",
         "quiet",
@@ -95,9 +97,13 @@ class PretrainSettings:
     """A pretraining run; the defaults are the paper's recipe.
 
     Attributes:
-        fasta: The genome: plain, bgzip, or plain gzip, which is converted once.
+        fasta: The genome, or several: plain, bgzip, or plain gzip, which is converted once; `NAME=FASTA`
+            names a genome, whose contigs are then called `NAME.contig`.
         output: The run's folder; None for `<fasta stem>.janusdna-run`.
-        intervals: BED of where windows may lie, its fourth column train, valid or test.
+        intervals: BED of where windows may lie, its fourth column train, valid or test, its fifth how often
+            bases to train on are wanted.
+        weights: BED of kinds of bases in its fourth column, which validations tell apart, and of what they
+            count in the loss in its fifth.
         valid_contigs: Contigs held out where there are no intervals.
         valid_share: Share of the genome held out, in blocks, where there are neither.
         preset: Sizes of the network: a preset's name or a JSON file of its fields.
@@ -130,9 +136,10 @@ class PretrainSettings:
     Source: Duan et al., arXiv 2505.17257, appendix.
     """
 
-    fasta: str
+    fasta: str | tuple[str, ...]
     output: str | None = None
     intervals: str | None = None
+    weights: str | None = None
     valid_contigs: tuple[str, ...] = ()
     valid_share: float = 0.05
     preset: str = "janusdna-32"
@@ -175,7 +182,8 @@ class PretrainSettings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        paths(self, "fasta", "output", "intervals", "init")
+        paths(self, "output", "intervals", "weights", "init")
+        many_paths(self, "fasta")
         check(self, *_RULES)
         if self.intervals is not None and self.valid_contigs:
             raise InputError("--intervals and --valid-contigs: both say what is held out; pass one")
@@ -183,9 +191,24 @@ class PretrainSettings:
             raise InputError("--resume and --overwrite: pass one, to go on or to start anew")
 
     @property
+    def files(self) -> tuple[GenomeFile, ...]:
+        """The FASTA files and the genomes that they belong to."""
+        return tuple(map(genome_file, self.fasta))
+
+    @property
+    def named(self) -> str:
+        """The FASTA files, as messages name them."""
+        return ", ".join(file.path for file in self.files)
+
+    @property
+    def file_names(self) -> str:
+        """The FASTA files, as a model says what it was trained on."""
+        return ", ".join(Path(file.path).name for file in self.files)
+
+    @property
     def folder(self) -> Path:
         """The run's."""
-        return Path(self.output or f"{stem(self.fasta)}.janusdna-run")
+        return Path(self.output or f"{stem(self.files[0].path)}.janusdna-run")
 
     def network(self, start: ModelConfig | None = None) -> ModelConfig:
         """The sizes of the network, and the window it will have been trained on.
@@ -229,16 +252,16 @@ class PretrainSettings:
         if longest < length:
             found = f"its longest contig has {longest:,} bases"
             raise InputError(
-                f"{self.fasta}: {found}, expected at least a window of {length:,}; lower --length"
+                f"{self.named}: {found}, expected at least a window of {length:,}; lower --length"
             )
         if self.intervals is not None:
-            splits = read_splits(self.intervals, lengths, self.fasta)
+            splits = read_splits(self.intervals, lengths, self.named)
         elif self.valid_contigs:
-            splits = hold_out_contigs(lengths, self.valid_contigs, self.fasta)
+            splits = hold_out_contigs(lengths, self.valid_contigs, self.named)
         else:
             splits = hold_out_blocks(lengths, length, self.valid_share)
         if not any(len(interval) >= length for interval in splits["train"]):
-            where = self.intervals or self.fasta
+            where = self.intervals or self.named
             raise InputError(f"{where}: no interval to train on is as long as a window of {length:,} bases")
         return splits
 

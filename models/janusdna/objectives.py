@@ -48,11 +48,13 @@ class Example(NamedTuple):
         inputs: What the network reads, (B, T) uint8.
         labels: What it should predict, (B, T) uint8.
         weights: How much each position counts in the loss, (B, T) float32; 0 for not at all.
+        kinds: What kind of base each position is, (B, T) uint8, where that is told apart.
     """
 
     inputs: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
     weights: npt.NDArray[np.float32]
+    kinds: npt.NDArray[np.uint8] | None = None
 
     @property
     def size(self) -> int:
@@ -61,7 +63,19 @@ class Example(NamedTuple):
 
     def part(self, start: int, end: int) -> Example:
         """The windows from `start` to `end`."""
-        return Example(self.inputs[start:end], self.labels[start:end], self.weights[start:end])
+        kinds = None if self.kinds is None else self.kinds[start:end]
+        return Example(self.inputs[start:end], self.labels[start:end], self.weights[start:end], kinds)
+
+    @classmethod
+    def stacked(cls, examples: Sequence[Example]) -> Example:
+        """Single windows as one batch."""
+        kinds = [one.kinds for one in examples if one.kinds is not None]
+        return cls(
+            np.stack([one.inputs for one in examples]),
+            np.stack([one.labels for one in examples]),
+            np.stack([one.weights for one in examples]),
+            np.stack(kinds) if kinds else None,
+        )
 
 
 def make_example(
@@ -70,6 +84,7 @@ def make_example(
     weights: npt.NDArray[np.float32] | None,
     rng: np.random.Generator,
     *,
+    kinds: npt.NDArray[np.uint8] | None = None,
     mask_share: float = MASK_SHARE,
 ) -> Example:
     """An example of a window of token ids, (T,).
@@ -79,6 +94,7 @@ def make_example(
         ids: Of the window.
         weights: Of its positions; None for 1. What is not A, C, G or T never counts.
         rng: Draws what is masked.
+        kinds: Of its positions, where they are told apart.
         mask_share: Of the bases, those that mlm predicts.
     """
     counted = tokens.is_base(ids).astype(np.float32)
@@ -87,10 +103,10 @@ def make_example(
     if objective == "clm":
         counted[0] = 0
     if objective != "mlm":
-        return Example(ids, ids, counted)
+        return Example(ids, ids, counted, kinds)
     chosen = rng.random(len(ids)) < mask_share
     inputs = np.where(chosen & tokens.is_base(ids), _corrupted(ids, rng), ids)
-    return Example(inputs, ids, counted * chosen)
+    return Example(inputs, ids, counted * chosen, kinds)
 
 
 def _corrupted(ids: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -86,7 +86,7 @@ def test_losses_and_gradients_through_the_training_path(case: Path, length: int)
     chance = np.random.default_rng(0)
     made = [objectives.make_example("janus", window, None, chance) for window in ids]
     trainer = Trainer(PretrainingLoss(_network(case, BACKENDS["cpu"]).float()), Recipe())
-    example = objectives.Example(*(np.stack(part) for part in zip(*made, strict=True)))
+    example = objectives.Example.stacked(made)
     report = trainer.evaluate([example])
     assert abs(report.loss - expected[f"T{length}.loss"].item()) <= 1e-5
     assert abs(report.aux_loss - expected[f"T{length}.aux_loss"].item()) <= 1e-5

@@ -88,7 +88,7 @@ def test_mlm_depends_on_its_generator_only() -> None:
     ids = window(1_000)
     one, same = (make_example("mlm", ids, None, np.random.default_rng(3)) for _ in range(2))
     other = make_example("mlm", ids, None, np.random.default_rng(4))
-    assert all((a == b).all() for a, b in zip(one, same, strict=True))
+    assert all((a == b).all() for a, b in zip(one[:3], same[:3], strict=True))
     assert (one.inputs != other.inputs).any()
 
 
@@ -119,15 +119,19 @@ def test_pad_never_counts_whatever_its_weight(objective: str) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_an_example_is_of_small_types(objective: str) -> None:
     example = make_example(objective, window(100), None, np.random.default_rng(0))
-    assert [part.dtype for part in example] == [np.uint8, np.uint8, np.float32]
+    assert [part.dtype for part in example[:3]] == [np.uint8, np.uint8, np.float32]
 
 
 def test_a_part_of_an_example() -> None:
     made = [make_example("mlm", window(9, seed), None, np.random.default_rng(seed)) for seed in range(5)]
-    example = Example(*(np.stack(part) for part in zip(*made, strict=True)))
+    example = Example.stacked(made)
     part = example.part(1, 4)
     for row, one in enumerate(made[1:4]):
-        assert all((found[row] == wanted).all() for found, wanted in zip(part, one, strict=True))
+        assert all((found[row] == wanted).all() for found, wanted in zip(part[:3], one[:3], strict=True))
+    kinds = np.arange(45, dtype=np.uint8).reshape(5, 9)
+    told = [one._replace(kinds=own) for one, own in zip(made, kinds, strict=True)]
+    assert (Example.stacked(told).part(1, 4).kinds == kinds[1:4]).all()
+    assert part.kinds is None
     assert len(part.inputs) == 3
 
 

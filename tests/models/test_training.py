@@ -26,7 +26,7 @@ def examples(objective: str = "janus", batch: int = 6, length: int = 40, seed: i
     ids[1, 5:9] = tokens.PAD
     weights = rng.choice(np.float32([0.5, 1]), (batch, length))
     made = [make_example(objective, *window, rng) for window in zip(ids, weights, strict=True)]
-    return Example(*(np.stack(part) for part in zip(*made, strict=True)))
+    return Example.stacked(made)
 
 
 def plain_loss(network: JanusDNA, example: Example, objective: str) -> torch.Tensor:
@@ -196,6 +196,27 @@ def test_what_is_reported_is_counted_by_hand(make_network: Callable[..., JanusDN
     usage = np.array(report.usage)
     assert usage.shape == (2, 2, 4)
     assert usage.sum(axis=2) == pytest.approx(1)
+
+
+def test_bits_are_told_apart_by_kind(make_network: Callable[..., JanusDNA]) -> None:
+    network, example = make_network(), examples()
+    kinds = np.random.default_rng(8).integers(0, 3, example.inputs.shape).astype(np.uint8)
+    example = example._replace(kinds=kinds, weights=np.where(kinds == 2, 0, example.weights))
+    trainer = Trainer(PretrainingLoss(network, kinds=4), Recipe(max_steps=9))
+    report = trainer.evaluate([example.part(0, 2), example.part(2, 6)])
+    with torch.no_grad():
+        logits = network(torch.from_numpy(example.inputs).long()).logits[..., tokens.ACGT].double()
+    labels = torch.from_numpy(example.labels).long()
+    bits = -logits.log_softmax(-1).gather(-1, (labels - tokens.A).clamp(0, 3)[..., None])[..., 0] / np.log(2)
+    for kind in range(4):
+        there = torch.from_numpy((kinds == kind) & (example.weights > 0))
+        assert report.by_kind[kind][1] == int(there.sum())
+        if there.any():
+            assert report.by_kind[kind][0] == pytest.approx(float(bits[there].mean()), rel=1e-5)
+    assert report.by_kind[2:] == [(0.0, 0), (0.0, 0)]
+    mean = sum(bits * count for bits, count in report.by_kind) / report.counted
+    assert report.bits_per_base == pytest.approx(mean, rel=1e-6)
+    assert Trainer(PretrainingLoss(network), Recipe(max_steps=9)).evaluate([example]).by_kind == []
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

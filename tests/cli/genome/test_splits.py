@@ -14,20 +14,20 @@ import pytest
 from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.genome.splits import (
     SPLITS,
+    Interval,
     Splits,
     hold_out_blocks,
     hold_out_contigs,
     read_splits,
     write_splits,
 )
-from janusdna_cli.genome.windows import Window
 
 LENGTHS = {"chr1": 1_000, "chr2": 500, "chrM": 160}
 LINES = ["chr1\t0\t400\ttrain", "2\t100\t500\tvalid", "chr1\t400\t700\ttest", "MT\t0\t160\ttrain"]
 READ = {
-    "train": [Window("chr1", 0, 400), Window("chrM", 0, 160)],
-    "valid": [Window("chr2", 100, 500)],
-    "test": [Window("chr1", 400, 700)],
+    "train": [Interval("chr1", 0, 400), Interval("chrM", 0, 160)],
+    "valid": [Interval("chr2", 100, 500)],
+    "test": [Interval("chr1", 400, 700)],
 }
 
 
@@ -44,7 +44,7 @@ def test_every_writing_of_a_bed_is_read_in_its_order(tmp_path: Path, way: str) -
     lines = {
         "header": ["chrom\tstart\tend\tsplit", *LINES],
         "comments": ["# of the paper", 'track name="x"', "", *LINES, ""],
-        "more columns": [f"{line}\t0\t+" for line in LINES],
+        "more columns": [f"{line}\t.\t+" for line in LINES],
     }.get(way, LINES)
     path = bed(tmp_path, *lines, end="\r\n" if way == "crlf" else "\n")
     if way == "gzip":
@@ -86,7 +86,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, problem: str) -> None:
 
 def test_the_whole_of_a_contig_is_within_it(tmp_path: Path) -> None:
     found = read_splits(bed(tmp_path, "chr2\t0\t500\ttrain"), LENGTHS, "g.fa")
-    assert found == {"train": [Window("chr2", 0, 500)], "valid": [], "test": []}
+    assert found == {"train": [Interval("chr2", 0, 500)], "valid": [], "test": []}
 
 
 @pytest.mark.parametrize("lines", [[], ["# nothing"], ["chrom\tstart\tend\tsplit"]])
@@ -109,7 +109,7 @@ def test_stdin_is_named_as_elsewhere() -> None:
     )
 
 
-def covered(intervals: list[Window]) -> set[tuple[str, int]]:
+def covered(intervals: list[Interval]) -> set[tuple[str, int]]:
     return {(one.contig, at) for one in intervals for at in range(one.start, one.end)}
 
 
@@ -120,7 +120,7 @@ def random_splits(seed: int) -> Splits:
     for _ in range(rng.randrange(1, 25)):
         contig, length = rng.choice(list(LENGTHS.items()))
         start, end = sorted(rng.randrange(0, length + 1, 20) for _ in range(2))
-        found[rng.choice(SPLITS)].append(Window(contig, start, end))
+        found[rng.choice(SPLITS)].append(Interval(contig, start, end))
     return found
 
 
@@ -180,7 +180,10 @@ def test_the_overlap_is_that_of_bedtools(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 def test_touching_is_no_overlap(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    splits = {"train": [Window("chr1", 0, 10)], "valid": [Window("chr1", 10, 20), Window("chr2", 0, 10)]}
+    splits = {
+        "train": [Interval("chr1", 0, 10)],
+        "valid": [Interval("chr1", 10, 20), Interval("chr2", 0, 10)],
+    }
     assert overlaps_warned(splits, tmp_path / "splits.bed", caplog) == {}
 
 
@@ -189,8 +192,8 @@ def test_contigs_held_out(valid: tuple[str, ...]) -> None:
     held = {"2": "chr2", "MT": "chrM"}
     names = {held.get(name, name) for name in valid}
     found = hold_out_contigs(LENGTHS, valid, "g.fa")
-    assert found["valid"] == [Window(name, 0, LENGTHS[name]) for name in LENGTHS if name in names]
-    assert found["train"] == [Window(name, 0, LENGTHS[name]) for name in LENGTHS if name not in names]
+    assert found["valid"] == [Interval(name, 0, LENGTHS[name]) for name in LENGTHS if name in names]
+    assert found["train"] == [Interval(name, 0, LENGTHS[name]) for name in LENGTHS if name not in names]
     assert found["test"] == []
 
 
@@ -267,7 +270,7 @@ def test_a_twentieth_of_ten_windows_and_more_is_some(lengths: dict[str, int], wi
 def test_blocks_of_48_502_bases_by_hand() -> None:
     # 47 windows of 1,024; half a block is due after the 10th, then one more at every 20th.
     found = hold_out_blocks({"lambda": 48_502}, 1_024, 0.05)
-    assert found["valid"] == [Window("lambda", 1_024 * at, 1_024 * (at + 1)) for at in (9, 29)]
+    assert found["valid"] == [Interval("lambda", 1_024 * at, 1_024 * (at + 1)) for at in (9, 29)]
 
 
 def test_blocks_are_spread_over_the_genome() -> None:
@@ -300,5 +303,29 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     ):
         write_splits(splits, path)
         assert read_splits(str(path), lengths, "g.fa") == splits
-    write_splits({"valid": [Window("chr1", 5, 6)]}, path)
+    write_splits({"valid": [Interval("chr1", 5, 6)]}, path)
     assert path.read_text() == "chr1\t5\t6\tvalid\n"
+
+
+def test_the_fifth_column_is_a_weight(tmp_path: Path) -> None:
+    lines = ["chr1\t0\t10\ttrain\t2.5", "chr1\t10\t20\ttrain\t.", "chr2\t0\t5\tvalid", "chr2\t5\t9\ttrain\t0"]
+    found = read_splits(bed(tmp_path, *lines), LENGTHS, "g.fa")
+    assert [one.weight for one in found["train"]] == [2.5, 1.0, 0.0]
+    path = tmp_path / "again.bed"
+    write_splits(found, path)
+    assert read_splits(str(path), LENGTHS, "g.fa") == found
+
+
+@pytest.mark.parametrize("weight", ["-1", "heavy", "nan", "inf", ""])
+def test_a_weight_that_is_none(tmp_path: Path, weight: str) -> None:
+    path = bed(tmp_path, "chr1\t0\t10\ttrain\t1", f"chr1\t10\t20\ttrain\t{weight}")
+    with pytest.raises(RecordError) as caught:
+        read_splits(path, LENGTHS, "g.fa")
+    expected = f"{path}: line 2: found {weight!r} in column 5, expected a weight, a number of 0 or more"
+    assert str(caught.value) == expected
+
+
+def test_scores_of_0_throughout_are_no_weights(tmp_path: Path) -> None:
+    path = bed(tmp_path, *(f"{line}\t0\t+" for line in LINES))
+    with pytest.raises(InputError, match="column 5 is 0 in every interval to train on"):
+        read_splits(path, LENGTHS, "g.fa")

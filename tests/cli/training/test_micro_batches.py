@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from janusdna.objectives import Example, make_example
 from janusdna.recipe import OBJECTIVES
 from janusdna_cli.errors import InputError
-from janusdna_cli.genome.windows import Window
+from janusdna_cli.genome.genomes import GenomeFile
+from janusdna_cli.genome.splits import Interval
 from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.micro_batches import Batching, steps, validation
 from janusdna_cli.training.settings import CorpusSettings
@@ -30,7 +31,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     bases = "".join(random.Random(2).choices("ACGTacgtN", [8] * 8 + [2], k=700))
     path.write_text(f">a\n{bases}\n")
     how = CorpusSettings(length=LENGTH, seed=5, shift=True, soft_mask_weight=0.5)
-    return Corpus(str(path), [Window("a", 0, 700)], how)
+    return Corpus([GenomeFile(str(path))], [Interval("a", 0, 700)], how)
 
 
 def rows(examples: Iterable[Example]) -> list[tuple[bytes, ...]]:
@@ -38,8 +39,8 @@ def rows(examples: Iterable[Example]) -> list[tuple[bytes, ...]]:
     found = []
     for example in examples:
         assert example.inputs.shape == example.labels.shape == example.weights.shape
-        assert [part.dtype for part in example] == [np.uint8, np.uint8, np.float32]
-        found += [tuple(part.tobytes() for part in row) for row in zip(*example, strict=True)]
+        assert [part.dtype for part in example[:3]] == [np.uint8, np.uint8, np.float32]
+        found += [tuple(part.tobytes() for part in row) for row in zip(*example[:3], strict=True)]
     return found
 
 
@@ -57,7 +58,7 @@ def stream(corpus: Corpus, objective: str, numbers: Iterable[int]) -> list[tuple
     examples = []
     for sample in map(corpus.draw, numbers):
         example = make_example(objective, sample.ids, sample.weights, sample.rng)
-        examples.append(Example(*(part[None] for part in example)))
+        examples.append(Example.stacked([example]))
     return rows(examples)
 
 
@@ -160,7 +161,9 @@ def test_the_shares_of_a_validation_add_up(corpus: Corpus, most: int, ranks: int
         shares.append(rows(examples))
     samples = list(corpus.held_out(most))
     made = [make_example("mlm", one.ids, one.weights, one.rng) for one in samples]
-    assert sorted(itertools.chain(*shares)) == sorted(tuple(part.tobytes() for part in one) for one in made)
+    assert sorted(itertools.chain(*shares)) == sorted(
+        tuple(part.tobytes() for part in one[:3]) for one in made
+    )
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
@@ -189,6 +192,6 @@ def test_a_run_that_stops_leaves_no_thread(corpus: Corpus) -> None:
 def test_what_reading_raises_ends_the_steps(tmp_path: Path) -> None:
     path = tmp_path / "genome.fa"
     path.write_text(">a\n" + "N" * 200 + "\n")
-    corpus = Corpus(str(path), [Window("a", 0, 200)], CorpusSettings(length=10))
+    corpus = Corpus([GenomeFile(str(path))], [Interval("a", 0, 200)], CorpusSettings(length=10))
     with pytest.raises(InputError, match=r"genome\.fa: 1,000 windows in a row hold more than 50%"):
         next(steps(corpus, Batching(objective="janus", windows=4, batch=2, workers=2), 1, 3))

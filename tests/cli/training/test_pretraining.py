@@ -464,6 +464,44 @@ def test_intervals_of_another_assembly(place: Path, work) -> None:
     assert "probably of another assembly than" in result.stderr
 
 
+def test_two_genomes_with_weights(place: Path, work, bases) -> None:
+    other = work.fasta(one=bases(2000))
+    bed = work.bed(
+        "human.one 0 1000 train 4", "human.one 1000 3000 train 0.5", "human.two 0 700 valid",
+        "other.one 0 1000 train", "other.one 1000 2000 valid 9",
+    )  # fmt: skip
+    weights = work.file(
+        "weights.bed",
+        "human.one\t0\t500\texon\t1\nhuman.two\t0\t300\texon\t2\nother.one\t0\t2000\trepeat\t0.1\n",
+    )
+    words = options(place, "two", fasta=f"human={place / 'genome.fa'}", intervals=bed, weights=weights)
+    words = [word for word in words if word not in ("--valid-contigs", "two")]
+    result = work.run(*words, "--fasta", f"other={other}")
+    assert result.exit_code == 0, result.output
+    assert "61 windows of 64 bases to train on (92 a pass, by their weights)" in result.stderr.replace(
+        "\n", " "
+    )
+    lines = [line for line in metrics(place / "two") if "valid_bits_by_kind" in line]
+    assert [line["step"] for line in lines] == [9, 18, 27, 30]
+    for line in lines:
+        found = line["valid_bits_by_kind"]
+        assert set(found) == {"unmarked", "human.exon", "other.repeat"}
+        assert all(1 < bits < 2.5 for bits in found.values())
+    known = (place / "two" / "intervals.bed").read_text().splitlines()
+    assert "human.one\t0\t1000\ttrain\t4.0" in known
+    (Path(weights)).write_text("human.one\t0\t500\texon\t3\n")
+    again = work.run(*words, "--fasta", f"other={other}", "--resume")
+    assert again.exit_code == 1
+    assert "on another genome or other intervals or weights" in again.stderr.replace("\n", " ")
+
+
+def test_two_genomes_of_the_same_names(place: Path, work, bases) -> None:
+    other = work.fasta(one=bases(2000))
+    result = work.run(*options(place, "same", valid_contigs=None), "--fasta", str(other))
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert f"{other}: has a contig one, as {place / 'genome.fa'} has; name the genomes" in result.stderr
+
+
 def test_the_command_line_is_checked_before_the_work(place: Path, work) -> None:
     result = work.run(*options(place, "wrong", warmup=1.5))
     assert result.exit_code == 2

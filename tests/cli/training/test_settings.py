@@ -15,7 +15,7 @@ from janusdna.reader import open_checkpoint
 from janusdna.recipe import Recipe
 from janusdna_cli.commands.pretrain import pretrain
 from janusdna_cli.errors import InputError
-from janusdna_cli.genome.windows import Window
+from janusdna_cli.genome.splits import Interval
 from janusdna_cli.training.settings import CorpusSettings, PretrainSettings
 
 SIZES = {"hidden_size": 16, "intermediate_size": 32, "fusion_scale_width": 32, "trained_length": 64}
@@ -234,10 +234,10 @@ def test_what_is_held_out(tmp_path: Path) -> None:
     bed = tmp_path / "splits.bed"
     bed.write_text("1\t0\t640\tvalid\nchr2\t0\t640\ttrain\n")
     found = told(intervals=str(bed)).splits(LENGTHS, 64)
-    assert found == {"train": [Window("chr2", 0, 640)], "valid": [Window("chr1", 0, 640)], "test": []}
+    assert found == {"train": [Interval("chr2", 0, 640)], "valid": [Interval("chr1", 0, 640)], "test": []}
     found = told(valid_contigs=("2",)).splits(LENGTHS, 64)
-    assert found["valid"] == [Window("chr2", 0, 640)]
-    assert found["train"] == [Window("chr1", 0, 6_400), Window("chr3", 0, 60)]
+    assert found["valid"] == [Interval("chr2", 0, 640)]
+    assert found["train"] == [Interval("chr1", 0, 6_400), Interval("chr3", 0, 60)]
     found = told(valid_share=0.25).splits(LENGTHS, 64)
     assert sum(map(len, found["valid"])) == pytest.approx(7_040 / 4, abs=128)
     assert told(valid_share=0.0).splits(LENGTHS, 64)["valid"] == []
@@ -274,7 +274,7 @@ def test_a_resumption_may_differ_where_the_weights_do_not() -> None:
     free = {field.name for field in dataclasses.fields(settings)} - set(settings.binding())
     assert free == {
         # What the genome's digest binds, by its contents and not by its path.
-        "fasta", "intervals",
+        "fasta", "intervals", "weights",
         "output", "resume", "overwrite", "quiet", "device", "threads", "workers", "keep", "checkpoint_every",
         # What is in memory at once: the last bits, and how load balancing is averaged.
         "batch_bp", "recompute",
