@@ -21,6 +21,7 @@ _MOST_APART, _MOST_SHIFTED, _SHORTEST = 60, 3, 20
 _MOST_PLACES = 4
 # A place takes the lower bits of an entry: 34 Gb of genomes.
 _PLACE_BITS = 35
+_PLACES = (1 << _PLACE_BITS) - 1
 # Bins of diagonals, twice, the second time by half a bin further: any two that belong together share one.
 _BIN_BITS = 3
 
@@ -63,10 +64,11 @@ class ExonIndex:
         keys = keys_of(codes, K)
         order = np.argsort(keys)  # in this order the search walks the index once
         order = order[np.searchsorted(keys, 0, sorter=order) :]
-        first = np.searchsorted(self._entries, keys[order] << _PLACE_BITS)
-        counts = np.searchsorted(self._entries, (keys[order] + 1) << _PLACE_BITS) - first
+        lowest = keys[order] << _PLACE_BITS
+        first = np.searchsorted(self._entries, lowest)
+        counts = np.searchsorted(self._entries, lowest | _PLACES, side="right") - first
         which = np.repeat(first, counts) + _within(counts)
-        return np.repeat(order, counts), self._entries[which] & ((1 << _PLACE_BITS) - 1)
+        return np.repeat(order, counts), self._entries[which] & _PLACES
 
 
 def _without_frequent(entries: Keys) -> Keys:
