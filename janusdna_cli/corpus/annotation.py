@@ -145,7 +145,7 @@ class _Seen:
             )  # fmt: skip
         if self._outside:
             _log.warning(
-                "%s: %s of its %s transcripts reach outside of their contigs and are left out, the first is %s: "
-                "are the genes of this assembly?",
+                "%s: %s of its %s transcripts reach outside of their contigs and are left out, "
+                "the first is %s: are the genes of this assembly?",
                 self._source, f"{self._outside:,}", f"{total:,}", self._first_outside,
             )  # fmt: skip

@@ -1,6 +1,6 @@
 """The task: genomes and their genes to the tables that pretraining takes.
 
-genes -> stretches of kinds; exons -> an index; pieces of contigs -> the kind of every base -> two BEDs, counts
+genes -> stretches of kinds; exons -> an index; pieces of contigs -> the kind of every base -> two BEDs, a JSON
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def _write_tables(settings: CorpusSettings, genomes: Genomes, painter: Painter, 
             bar.advance(len(piece.own), len(piece.own))
         if not counts.has("train"):
             raise InputError(
-                f"{', '.join(settings.fasta)}: found nothing to train on, expected A, C, G, T that are not held out"
+                f"{', '.join(settings.fasta)}: found nothing to train on, expected A, C, G, T "
+                "that are not held out"
             )
     return counts
 

@@ -28,8 +28,8 @@ _log = logging.getLogger("janusdna")
 class Repeats:
     """What is a repeat in genomes.
 
-    A base is one in lower case; in files that have none, one in a tandem repeat or in a 16-mer that is found four
-    times on either strand, in at most 32 Mb of its genome.
+    A base is one in lower case; in files that have none, one in a tandem repeat or in a 16-mer that is found
+    four times on both strands, in at most 32 Mb of its genome.
     """
 
     def __init__(self, genomes: Genomes) -> None:

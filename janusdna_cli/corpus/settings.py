@@ -63,6 +63,8 @@ class CorpusSettings:
         paths(self, "output", "intervals")
         texts(self, "valid_contigs", "hold_out")
         check(self, *_RULES)
+        if not isinstance(self.output, str):
+            raise InputError(f"--output: found {self.output!r}, expected a folder")
         if not self.fasta:
             raise InputError("--fasta: found none, expected one or more")
         if self.intervals is not None and self.valid_contigs:

@@ -13,7 +13,7 @@ __all__ = ["Stretches"]
 
 
 class Stretches:
-    """Stretches in any order, 16 bytes each; those that overlap or touch become one when they are asked for."""
+    """Stretches in any order, 16 bytes each; those that overlap or touch become one when asked for."""
 
     def __init__(self) -> None:
         self._added: tuple[array[int], array[int]] = (array("q"), array("q"))

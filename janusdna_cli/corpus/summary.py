@@ -38,7 +38,7 @@ class Counts:
         kinds: npt.NDArray[np.uint8],
         is_often: npt.NDArray[np.bool_],
     ) -> None:
-        """Count bases of a genome: the number of each one's split, its kind, whether it is read often, (T,)."""
+        """Count bases of a genome: each one's split by number, its kind, whether it is read often, (T,)."""
         shape = (len(SPLITS), len(Kind), 2)
         which = np.ravel_multi_index((splits, kinds, is_often.astype(np.int64)), shape)
         self._bases[genome] += np.bincount(which, minlength=np.prod(shape)).reshape(shape)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +36,7 @@ class GenomeFile:
 def genome_file(given: str) -> GenomeFile:
     """Of `FASTA` or `NAME=FASTA`; a file whose name holds a = is taken as it is where it exists."""
     name, equals, path = given.partition("=")
-    if not equals or not name or os.sep in name or os.path.exists(given):
+    if not equals or not name or os.sep in name or Path(given).exists():
         return GenomeFile(given)
     return GenomeFile(path, name)
 
@@ -107,10 +108,10 @@ class Genomes:
         for own, length in reference.lengths.items():
             contig = file.contig(own)
             if contig in self.lengths:
+                other = self._places[contig][0].path
                 raise InputError(
-                    f"{file.path}: has a contig {own}, as {self._places[contig][0].path} has; name the genomes, "
-                    f"as in --fasta human={self._places[contig][0].path} --fasta mouse={file.path}, and "
-                    f"intervals say human.{own}"
+                    f"{file.path}: has a contig {own}, as {other} has; name the genomes, as in "
+                    f"--fasta human={other} --fasta mouse={file.path}, and intervals say human.{own}"
                 )
             self.lengths[contig] = length
             self._places[contig] = reference, own
