@@ -13,7 +13,7 @@ import numpy as np
 
 from janusdna_cli.corpus.codes import Codes, Keys, Mask, filled, keys_of, opposite
 
-__all__ = ["K", "ExonIndex"]
+__all__ = ["ExonIndex", "K"]
 
 K = 14
 _MOST_APART, _MOST_SHIFTED, _SHORTEST = 60, 3, 20

@@ -1,6 +1,6 @@
 """The task: genomes and their genes to the tables that pretraining takes.
 
-genes -> stretches of kinds; exons -> an index; pieces of contigs -> the kind of every base -> two BEDs, a JSON
+genes -> stretches of kinds; exons -> an index; pieces of contigs -> the kind of each base -> two BEDs, a JSON
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def by_base(rows):
 
 def painted_human(genes):
     """The kind of each base of chr1 with genes, painted base by base."""
-    kinds = {at: "intergenic" for at in range(9000)}
+    kinds = dict.fromkeys(range(9000), "intergenic")
     transcripts = list(read_transcripts(genes))
 
     def paint(kind, bases):

@@ -13,7 +13,7 @@ from janusdna_cli.errors import InputError, RecordError
 from janusdna_cli.genome.genes import read_transcripts
 from janusdna_cli.genome.transcripts import Transcript
 
-# A gene on each strand with three exons, the second one's stop codon cut by an intron; and one that codes not.
+# A gene on each strand with three exons, one's stop codon cut by an intron; and one that codes not.
 PLUS = Transcript("NM_1", "ONE", "chr1", "+", ((100, 200), (300, 400), (500, 600)), (150, 520))
 MINUS = Transcript("NM_2", "TWO", "chr2", "-", ((1000, 1100), (1200, 1300), (1400, 1500)), (1098, 1450))
 SILENT = Transcript("NR_3", "THREE", "chr1", "+", ((700, 800),), None)
