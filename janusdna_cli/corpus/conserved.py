@@ -34,11 +34,7 @@ class ExonIndex:
     """
 
     def __init__(self, exons: Iterable[tuple[int, Codes]]) -> None:
-        found = [np.zeros(0, np.int64)]
-        for place, codes in exons:
-            keys = keys_of(codes, K)
-            at = np.flatnonzero(keys >= 0)
-            found.append(keys[at] << _PLACE_BITS | (at + place))
+        found = [np.zeros(0, np.int64), *(_entries(codes, place) for place, codes in exons)]
         entries = np.concatenate(found)
         found.clear()
         entries.sort()
@@ -49,6 +45,8 @@ class ExonIndex:
 
     def like_exons(self, codes: Codes) -> Mask:
         """The bases of a sequence that are like exons on either strand, (T,)."""
+        if not len(self._entries):
+            return np.zeros(len(codes), bool)
         return self._like_exons(codes) | self._like_exons(opposite(codes))[::-1]
 
     def _like_exons(self, codes: Codes) -> Mask:
@@ -61,14 +59,22 @@ class ExonIndex:
 
     def _hits(self, codes: Codes) -> tuple[Keys, Keys]:
         """Where a k-mer of the exons stands, and where it does in these, (n,) each."""
-        keys = keys_of(codes, K)
-        order = np.argsort(keys)  # in this order the search walks the index once
-        order = order[np.searchsorted(keys, 0, sorter=order) :]
-        lowest = keys[order] << _PLACE_BITS
-        first = np.searchsorted(self._entries, lowest)
-        counts = np.searchsorted(self._entries, lowest | _PLACES, side="right") - first
+        # Sorted by word the search walks the index once.
+        asked = np.sort(_entries(codes, 0))
+        first = np.searchsorted(self._entries, asked & ~_PLACES)
+        there = self._entries[np.minimum(first, len(self._entries) - 1)]
+        known = there >> _PLACE_BITS == asked >> _PLACE_BITS
+        asked, first = asked[known], first[known]
+        counts = np.searchsorted(self._entries, asked | _PLACES, side="right") - first
         which = np.repeat(first, counts) + _within(counts)
-        return np.repeat(order, counts), self._entries[which] & _PLACES
+        return np.repeat(asked & _PLACES, counts), self._entries[which] & _PLACES
+
+
+def _entries(codes: Codes, place: int) -> Keys:
+    """The key of each k-mer that is known, and where it stands, of codes whose first stands at a place."""
+    keys = keys_of(codes, K)
+    at = np.flatnonzero(keys >= 0)
+    return keys[at] << _PLACE_BITS | (at + place)
 
 
 def _without_frequent(entries: Keys) -> Keys:
