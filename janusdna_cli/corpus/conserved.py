@@ -79,9 +79,11 @@ def _entries(codes: Codes, place: int) -> Keys:
 
 def _without_frequent(entries: Keys) -> Keys:
     keys = entries >> _PLACE_BITS
-    starts = np.flatnonzero(np.concatenate((np.ones(min(1, len(keys)), bool), keys[1:] != keys[:-1])))
-    counts = np.diff(np.append(starts, len(keys)))
-    return entries[np.repeat(counts <= _MOST_PLACES, counts)]
+    many = np.flatnonzero(keys[_MOST_PLACES:] == keys[: max(0, len(keys) - _MOST_PLACES)])
+    kept = np.ones(len(entries), bool)
+    for offset in range(_MOST_PLACES + 1):
+        kept[many + offset] = False
+    return entries[kept]
 
 
 def _within(counts: Keys) -> Keys:

@@ -29,9 +29,9 @@ def frequent(sequences: Iterable[Codes], k: int, times: int) -> Keys:
     whole = np.concatenate(found)
     found.clear()
     whole.sort()
-    starts = np.flatnonzero(np.concatenate((np.ones(min(1, len(whole)), bool), whole[1:] != whole[:-1])))
-    counts = np.diff(np.append(starts, len(whole)))
-    kept = whole[starts[counts >= times]].astype(np.int64)
+    apart = times - 1
+    is_often = whole[apart:] == whole[: max(0, len(whole) - apart)]
+    kept = np.unique(whole[apart:][is_often]).astype(np.int64)
     return np.unique(np.concatenate((kept, _of_other_strand(kept, k))))
 
 
