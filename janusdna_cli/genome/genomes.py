@@ -62,7 +62,7 @@ class Genomes:
         self.path = ", ".join(file.path for file in files)
         self.lengths: dict[str, int] = {}
         self._places: dict[str, tuple[Reference, str]] = {}
-        self._genomes: dict[str, str] = {}
+        self._files: dict[str, GenomeFile] = {}
         self._open = ExitStack()
         try:
             for file in files:
@@ -87,7 +87,16 @@ class Genomes:
     @property
     def genomes(self) -> Mapping[str, str]:
         """The name of each contig's genome; "" where it has none."""
-        return self._genomes
+        return {contig: file.name for contig, file in self._files.items()}
+
+    @property
+    def files(self) -> Mapping[str, GenomeFile]:
+        """The file of each contig."""
+        return self._files
+
+    def own_name(self, contig: str) -> str:
+        """What its file calls a contig."""
+        return self._places[contig][1]
 
     def find(self, name: str) -> str | None:
         """As `Reference.find`."""
@@ -118,4 +127,4 @@ class Genomes:
                 )
             self.lengths[contig] = length
             self._places[contig] = reference, own
-            self._genomes[contig] = file.name
+            self._files[contig] = file
