@@ -4,7 +4,7 @@
     python benchmarks/gene_knowledge.py --fasta human=hg.fa --fasta mouse=mm.fa --genes human=hg.gtf \
         --genes mouse=mm.gtf --intervals splits.bed --kinds kinds.bed --model my-model
 
-The intervals of --split are read, both strands averaged, every base predicted from all others. Of each genome:
+The intervals of --split are read, both strands averaged, each base predicted from all others. By genome:
 
     kind       bits per base by kind of base (--kinds)
     CpG        mean llr of C>T at CpG and elsewhere, by kind and in first exons

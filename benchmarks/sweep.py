@@ -141,7 +141,7 @@ def llr_of(positions: Positions, llr: Floats, start: int) -> Floats:
 
 
 def later(codons: Codons, shift: int) -> Codons:
-    """The triplets that begin so many bases after codons, where those bases too are of codons of the strand."""
+    """The triplets that begin so many bases after codons, of bases of codons of that strand."""
     step = np.sign(codons.positions[:, 1] - codons.positions[:, 0])
     there = codons.positions.ravel() * 2 + np.repeat(step < 0, 3)
     order = np.argsort(there)
