@@ -13,7 +13,7 @@ The intervals of --split are read, both strands averaged, each base predicted fr
                their means, and the same of triplets that begin one or two bases later, which code for nothing
     junction   mean llr by the distance from a splice junction, and from GT and AG that are none
     changes    the share of the 294 substitutions within 50 bases of a junction that are less expected than
-               those of the intron's GT (AG) are on average; AUROC of that mean against GT (AG) that are none
+               those of the intron's GT (AG) are on average; AUROC of that share against GT (AG) that are none
     end codon  mean llr of changes of start and stop codons, and of the same letters within 200 bases
 
 llr is log p(ALT) - log p(REF), natural. Junctions, start and stop codons are read in the middle of windows of
@@ -33,7 +33,7 @@ from baselines import places_of
 from gene_parts import Genes, codons_of, end_codons, junctions, read_genes
 from kinds import Kinds
 from measure import Row, arguments, report
-from spots import Reading, Spot, by_end_codon, by_junction, drawn
+from spots import RADIUS, Reading, Spot, by_end_codon, by_junction, drawn
 from sweep import Sweep
 
 from janusdna_cli.genome.genomes import Genomes, genome_file
@@ -77,7 +77,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.window < 2 * RADIUS:
+        raise SystemExit(f"--window {options.window}: expected at least {2 * RADIUS}, as around a junction")
+    return options
 
 
 def chosen(options: argparse.Namespace, genomes: Genomes) -> dict[str, list[Window]]:

@@ -23,7 +23,7 @@ from janusdna_cli.genome.genomes import Genomes
 from janusdna_cli.genome.windows import centered_window
 from janusdna_cli.reading.window_reader import WindowReader
 
-RADIUS, CODON_RADIUS = 50, 200
+RADIUS, _CODON_RADIUS = 50, 200
 FEW = 0.05
 NEITHER = {"donor": "neither, GT", "acceptor": "neither, AG"}
 CODONS = {"start": ("ATG",), "stop": ("TAA", "TAG", "TGA")}
@@ -50,6 +50,11 @@ class Reading:
     most: int | None
     resamples: int
     seed: int
+
+    @property
+    def codon_radius(self) -> int:
+        """Bases on each side of start and stop codons in which the same letters are looked for."""
+        return min(_CODON_RADIUS, self.window // 2)
 
     def around(self, spots: Sequence[Spot], radius: int) -> Iterator[tuple[Spot, Piece]]:
         """Each spot and the bases around it, on its strand, (2 R,).
@@ -111,13 +116,13 @@ def by_junction(
 ) -> tuple[list[Row], list[Row]]:
     """Mean llr by the distance from junctions, and how the intron's two bases stand out of those around."""
     by_offset: list[Row] = []
-    by_kind: dict[str, tuple[Floats, Floats]] = {}
+    by_kind: dict[str, Floats] = {}
     for kind, places in spots.items():
         pieces = [piece for _, piece in reading.around(spread(list(places), reading.most), RADIUS)]
         if pieces:
             llr = np.stack([piece.llr for piece in pieces])
             by_offset += _by_offset(genome, kind, llr, np.stack([piece.bits for piece in pieces]))
-            by_kind[kind] = pair_llr(llr, kind), shares_below(llr, kind)
+            by_kind[kind] = shares_below(llr, kind)
     return by_offset, [_standing_out(genome, kind, by_kind, reading) for kind in by_kind]
 
 
@@ -143,31 +148,30 @@ def _pair(kind: str) -> slice:
     return slice(RADIUS, RADIUS + 2) if is_donor else slice(RADIUS - 2, RADIUS)
 
 
-def pair_llr(llr: Floats, kind: str) -> Floats:
-    """Mean llr of the changes of the two bases, of llr (n, T, 4), (n,)."""
-    return np.nanmean(llr[:, _pair(kind)], axis=(1, 2))
-
-
 def shares_below(llr: Floats, kind: str) -> Floats:
-    """The share of the other changes that is less expected than those of the two bases on average, (n,)."""
+    """The share of the other changes that is less expected than those of the two bases on average, (n,).
+
+    Args:
+        llr: (n, T, 4).
+        kind: Which of the two.
+    """
+    own = np.nanmean(llr[:, _pair(kind)], axis=(1, 2))
     others = np.delete(llr, np.arange(2 * RADIUS)[_pair(kind)], axis=1).reshape(len(llr), -1)
     known = np.isfinite(others)
-    below = (np.where(known, others, np.inf) < pair_llr(llr, kind)[:, None]).sum(axis=1)
+    below = (np.where(known, others, np.inf) < own[:, None]).sum(axis=1)
     return below / known.sum(axis=1)
 
 
-def _standing_out(
-    genome: str, kind: str, by_kind: Mapping[str, tuple[Floats, Floats]], reading: Reading
-) -> Row:
-    llr, shares = by_kind[kind]
+def _standing_out(genome: str, kind: str, by_kind: Mapping[str, Floats], reading: Reading) -> Row:
+    shares = by_kind[kind]
     again = {"resamples": reading.resamples, "seed": reading.seed}
     median = interval(shares, lambda drawn: np.median(drawn, axis=-1), **again)
     few = interval(shares, lambda drawn: (drawn < FEW).mean(axis=-1), **again)
-    row = {"genome": genome, "changes of the intron's two bases": kind, "number": len(llr)}
+    row = {"genome": genome, "changes of the intron's two bases": kind, "number": len(shares)}
     row |= dict(zip(("median share below", "median from", "median to"), median, strict=True))
     row |= dict(zip((f"share below {FEW:.0%}", "share from", "share to"), few, strict=True))
     other = by_kind.get(NEITHER.get(kind, ""))
-    found = None if other is None else with_intervals(-llr, -other[0], **again)["AUROC"]
+    found = None if other is None else with_intervals(-shares, -other, **again)["AUROC"]
     return row | dict(zip(("AUROC", "AUROC from", "AUROC to"), found or (None,) * 3, strict=True))
 
 
@@ -178,7 +182,7 @@ def by_end_codon(
     means, pairs = Means(), Means()
     for kind, places in spots.items():
         known = set(places)
-        for spot, piece in reading.around(spread(list(places), reading.most), CODON_RADIUS):
+        for spot, piece in reading.around(spread(list(places), reading.most), reading.codon_radius):
             found = _alike(spot, piece, known, genes, CODONS[kind])
             for which, values in found.items():
                 means[kind, which].add(np.concatenate([each.ravel() for each in values]))
@@ -194,13 +198,13 @@ def _alike(
     spot: Spot, piece: Piece, known: set[Spot], genes: Genes, letters: Sequence[str]
 ) -> dict[str, list[Floats]]:
     """Llr of the three bases (3, 4) of each place that has such letters, by where it lies."""
-    first = spot.at - CODON_RADIUS
-    in_exon = exonic(genes[spot.contig], first, first + 2 * CODON_RADIUS)
+    radius = len(piece.codes) // 2
+    in_exon = exonic(genes[spot.contig], spot.at - radius, spot.at + radius)
     in_exon = in_exon[::-1] if spot.reverse else in_exon
     llr = piece.llr
-    found: dict[str, list[Floats]] = {"annotated": [llr[CODON_RADIUS : CODON_RADIUS + 3]]}
+    found: dict[str, list[Floats]] = {"annotated": [llr[radius : radius + 3]]}
     for at in np.concatenate([starts_of(piece.codes, each) for each in letters]).tolist():
-        place = spot.at + (CODON_RADIUS - at if spot.reverse else at - CODON_RADIUS)
+        place = spot.at + (radius - at if spot.reverse else at - radius)
         if Spot(spot.contig, place, spot.reverse) not in known:
             which = "elsewhere in exons" if in_exon[at : at + 3].all() else "outside of exons"
             found.setdefault(which, []).append(llr[at : at + 3])

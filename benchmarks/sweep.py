@@ -57,7 +57,7 @@ class Sweep:
 
     def tables(self) -> dict[str, list[Row]]:
         """Rows by the name of their table."""
-        order = {ALL: 0, FIRST_EXON: 2}
+        order = {ALL: 0, _FRAMES[0]: 0, "position": 0, FIRST_EXON: 2}
         for means in (self._bits, self._cpg, self._by_codon, self._sites):
             ordered = sorted(means.items(), key=lambda one: (order.get(one[0][0], 1), one[0]))
             means.clear()
