@@ -11,7 +11,8 @@ The intervals of --split are read, both strands averaged, each base predicted fr
     codon      mean llr of substitutions by their position in the codon and by what they do to the protein
     site       third positions where one substitution is synonymous and another is not: the difference of
                their means, and the same of triplets that begin one or two bases later, which code for nothing
-    junction   mean llr by the distance from a splice junction, and from GT and AG that are none
+    junction   mean llr by the distance from a splice junction, and from a GT (AG) that is none, 51 to 500
+               bases from it
     changes    the share of the 294 substitutions within 50 bases of a junction that are less expected than
                those of the intron's GT (AG) are on average; AUROC of that share against GT (AG) that are none
     end codon  mean llr of changes of start and stop codons, and of the same letters within 200 bases
@@ -29,7 +30,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from baselines import places_of
+from baselines import places_of, spread
 from gene_parts import Genes, codons_of, end_codons, junctions, read_genes
 from kinds import Kinds
 from measure import Row, arguments, report
@@ -107,8 +108,8 @@ def of_genome(
     own = {contig: genes[contig] for contig in dict.fromkeys(one.contig for one in intervals)}
     if any(own.values()):
         places = by_kind_of_junction(own, reading.genomes)
-        negatives = drawn(reading.genomes, sweep.spread_tiles, set().union(*places.values()), reading.seed)
-        inside = {kind: within(spots, intervals) for kind, spots in places.items()}
+        inside = {kind: spread(within(spots, intervals), reading.most) for kind, spots in places.items()}
+        negatives = drawn(reading.genomes, inside, set().union(*places.values()), reading.seed)
         ends = {
             kind: within(spots, intervals) for kind, spots in by_kind_of_end(own, reading.genomes).items()
         }

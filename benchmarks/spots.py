@@ -7,12 +7,12 @@ Legend: n places, R bases that are told on each side, T = 2 R.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from averages import Means, interval
-from baselines import Place, spread
+from baselines import spread
 from biology import JUNCTION, Piece, read
 from counts import BASES, OTHER, Codes, Floats, opposite
 from gene_parts import Genes, Spot, exonic, fetch_codes
@@ -27,7 +27,9 @@ RADIUS, _CODON_RADIUS = 50, 200
 FEW = 0.05
 NEITHER = {"donor": "neither, GT", "acceptor": "neither, AG"}
 CODONS = {"start": ("ATG",), "stop": ("TAA", "TAG", "TGA")}
-_BEGINS, _ENDS = "GT", "AG"
+# The intron's two bases, and how many bases after their first the junction is.
+_LETTERS = {"donor": ("GT", 0), "acceptor": ("AG", 2)}
+_BESIDE = 500
 _AT_ONCE = 64
 
 
@@ -85,21 +87,24 @@ class Reading:
         return bool((fetch_codes(self.genomes, spot.contig, first, last) != OTHER).all())
 
 
-def drawn(genomes: Genomes, tiles: Sequence[Place], known: set[Spot], seed: int) -> dict[str, list[Spot]]:
-    """Places that look like donors and acceptors by two bases and are none, one of each in every tile."""
+def drawn(
+    genomes: Genomes, junctions: Mapping[str, Sequence[Spot]], known: Set[Spot], seed: int
+) -> dict[str, list[Spot]]:
+    """Places that look like junctions by two bases and are none, one beside each junction, on its strand."""
     rng = np.random.default_rng(seed)
-    found: dict[str, list[Spot]] = {name: [] for name in NEITHER.values()}
-    for tile in tiles:
-        window = tile.window
-        for kind, letters, ahead in (("donor", _BEGINS, 0), ("acceptor", _ENDS, 2)):
-            reverse = bool(rng.integers(2))
-            codes = fetch_codes(genomes, window.contig, window.start, window.end)
-            at = starts_of(opposite(codes) if reverse else codes, letters) + ahead
-            places = window.end - at if reverse else window.start + at
-            spots = [Spot(window.contig, int(place), reverse) for place in places]
-            spots = [spot for spot in spots if spot not in known]
-            if spots:
-                found[NEITHER[kind]].append(spots[int(rng.integers(len(spots)))])
+    found: dict[str, list[Spot]] = {NEITHER[kind]: [] for kind in junctions}
+    for kind, spots in junctions.items():
+        letters, ahead = _LETTERS[kind]
+        for spot in spots:
+            start = max(0, spot.at - _BESIDE)
+            end = min(genomes.lengths[spot.contig], spot.at + _BESIDE)
+            codes = fetch_codes(genomes, spot.contig, start, end)
+            at = starts_of(opposite(codes) if spot.reverse else codes, letters) + ahead
+            places = end - at if spot.reverse else start + at
+            far = places[np.abs(places - spot.at) > RADIUS]
+            alike = [one for place in far if (one := spot._replace(at=int(place))) not in known]
+            if alike:
+                found[NEITHER[kind]].append(alike[int(rng.integers(len(alike)))])
     return found
 
 

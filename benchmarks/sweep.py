@@ -33,9 +33,6 @@ class Sweep:
         genes: By contig.
         kinds: Of bases.
         reading: How they are read, and how many for each kind.
-
-    Attributes:
-        spread_tiles: Those chosen of all, whatever they hold.
     """
 
     def __init__(self, tiles: Sequence[Place], genes: Genes, kinds: Kinds, reading: Reading) -> None:
@@ -44,7 +41,6 @@ class Sweep:
         self._codons = {contig: _by_first(genes, contig, reading) for contig in contigs}
         self._first_exons = {contig: _first_exons(genes, contig) for contig in contigs}
         self._for_kinds = self._choose()
-        self.spread_tiles = [tile for i, tile in enumerate(tiles) if ALL in self._for_kinds.get(i, ())]
         self._bits, self._cpg, self._by_codon, self._sites = Means(), Means(), Means(), Means()
 
     def read(self) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from janusdna_cli.genome.genomes import GenomeFile, Genomes
 from janusdna_cli.genome.transcripts import Transcript
-from janusdna_cli.genome.windows import Window
 
 SURE = np.log(0.97), np.log(0.01)
 EVEN = np.log(0.25), np.log(0.25)
@@ -111,21 +110,22 @@ def test_who_knows_gt_finds_donors_and_no_acceptors(module, genome, reading):
 
 
 def test_what_looks_like_a_junction_is_none(module, genome, reading):
-    spots, baselines = module("spots"), module("baselines")
+    spots = module("spots")
     sequences, _, _ = genome
-    tiles = list(baselines.places_of([Window(f"c{i}", 0, len(sequences[i])) for i in (0, 1)], 64))
     every = [one for transcripts in transcripts_of(genome).values() for one in transcripts]
-    known = set().union(*module("gene_parts").junctions(every, reading.genomes).values())
-    found = spots.drawn(reading.genomes, tiles, known, seed=3)
-    assert {spot.reverse for places in found.values() for spot in places} == {True, False}
-    for kind, shift, letters in (("donor", 0, "GT"), ("acceptor", 2, "AG")):
-        assert len(found[spots.NEITHER[kind]]) > len(tiles) / 2
-        for spot in found[spots.NEITHER[kind]]:
-            bases, at = sequences[int(spot.contig[1])], spot.at
-            if spot.reverse:
-                bases, at = complemented(bases), len(bases) - at
-            assert bases[at - shift : at - shift + 2] == letters
-            assert spot not in known
+    places = module("gene_parts").junctions(every, reading.genomes)
+    known = set().union(*places.values())
+    for seed in range(20):
+        found = spots.drawn(reading.genomes, places, known, seed=seed)
+        for kind, shift, letters in (("donor", 0, "GT"), ("acceptor", 2, "AG")):
+            for spot, junction in zip(found[spots.NEITHER[kind]], places[kind], strict=True):
+                assert (spot.contig, spot.reverse) == (junction.contig, junction.reverse)
+                assert 50 < abs(spot.at - junction.at) <= 500
+                bases, at = sequences[int(spot.contig[1])], spot.at
+                if spot.reverse:
+                    bases, at = complemented(bases), len(bases) - at
+                assert bases[at - shift : at - shift + 2] == letters
+                assert spot not in known
 
 
 def test_sites_are_compared_with_themselves_in_each_frame(module):
