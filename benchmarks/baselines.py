@@ -26,10 +26,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from counts import OTHER, Codes, CountModel, Floats, fit, read_codes
+from counts import CountModel, Floats, fit, read_codes
 from measure import Row, arguments, report
 
 from janusdna import tokens
+from janusdna_cli.corpus.codes import OTHER, Codes
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import Splits, read_splits
 from janusdna_cli.genome.windows import Window

@@ -34,11 +34,13 @@ import numpy.typing as npt
 from baselines import SHARED, Bits, files, human_data, places_of, spread
 from codons import EFFECTS, effects_of
 from common_variants import FASTA as SOFT_MASKED
-from counts import BASES, OTHER, Codes, Floats, opposite, read_codes
-from elements import Mask, alus, covered, encode, frequent, open_frames, tandem
+from counts import Floats, read_codes
+from elements import alus, open_frames
 from measure import Row, arguments, report
 
 from janusdna import tokens
+from janusdna_cli.corpus.codes import BASES, OTHER, Codes, Mask, encode, opposite
+from janusdna_cli.corpus.repeats import covered, frequent, tandem
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.genome.windows import Window

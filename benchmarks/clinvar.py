@@ -5,8 +5,8 @@
 
 Pathogenic are the records with PATHOGENIC=1 in INFO, benign those with PATHOGENIC=0 whose CLNSIG says benign
 or likely benign and not of uncertain significance (--benign flag: all with PATHOGENIC=0). CONFLICTED=1 are
-left out. AUROC and AUPRC as zero_shot.py has them, of SNVs, by their consequence (consequences.py), and of
-indels. Beside the scores:
+left out. AUROC and AUPRC as zero_shot.py has them: of SNVs, by their consequence (consequences.py), of all
+that are coding, of all that lie in or beside introns, and of indels. Beside the scores:
 
     llr of ...               counts (counts.py) of --counts-intervals
     distance                 bases to the nearest splice site: closer is thought to be worse
@@ -48,6 +48,11 @@ GENES = SHARED / "annotation" / "refGene.hg19.txt.gz"
 # Of the human data: BRCA2 of the other assembly.
 ALSO_THERE = ("GRCh38_chr13_32300001_32500000",)
 
+# Consequences that are judged as one as well.
+TOGETHER = {
+    "coding": ("stop gained", "start lost", "stop lost", "missense", "synonymous"),
+    "around splice sites": ("splice site", "splice region", "intron"),
+}
 # Each with whether it is pathogenic.
 Labelled = list[tuple[LabelledAllele, bool]]
 
@@ -84,6 +89,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--genes", type=Path, default=GENES)
     parser.add_argument("--benign", default="stated", choices=("stated", "flag"))
     parser.add_argument("--most", type=int, help="at most so many SNVs and indels of each class")
+    parser.add_argument("--fewest", type=int, default=10, help="of each class of a consequence that has rows")
     add_score_options(parser)
     parser.set_defaults(fasta=FASTA, window=1024, positives="implausible")
     options = parser.parse_args()
@@ -186,12 +192,16 @@ def judged(
     groups = [consequences.of(one) if is_snv else None for one, is_snv in zip(every, snv, strict=True)]
     yield from numbers([group for group in groups if group], positive[snv])
     table = table.assign(**baselines(every, groups, consequences))
-    for whole, there in (("SNVs", snv), ("indels", ~snv)):
+    parts = {"SNVs": snv} | {name: np.isin(np.array(groups, str), own) for name, own in TOGETHER.items()}
+    for whole, there in (parts | {"indels": ~snv}).items():
         own = [(one, group) for one, group, kept in zip(every, groups, there, strict=True) if kept]
-        examples = Examples([one for one, _ in own], positive[there], [group for _, group in own])
-        rows = figures(examples, table[there], options, whole=whole, distances=distances)
-        # Within a consequence its rank tells nothing.
-        yield from (row for row in rows if row["AUROC from"] < row["AUROC to"])
+        by = [group if whole == "SNVs" else None for _, group in own]
+        examples = Examples([one for one, _ in own], positive[there], by)
+        for row in figures(examples, table[there], options, whole=whole, distances=distances):
+            enough = row["of"] == whole or min(row["positives"], row["negatives"]) >= options.fewest
+            # Within a consequence its rank tells nothing.
+            if enough and row["AUROC from"] < row["AUROC to"]:
+                yield row
 
 
 def numbers(groups: list[str], positive: np.ndarray) -> Iterator[Row]:

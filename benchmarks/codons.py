@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from counts import Codes
+
+from janusdna_cli.corpus.codes import Codes
 
 # In the order of the numbers that `effects_of` gives them.
 EFFECTS = ("synonymous", "missense", "stop")

@@ -25,10 +25,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from counts import BASES, OTHER, Codes, read_codes
+from counts import read_codes
 from measure import Row, arguments, report
 from vcf_info import write_alleles
 
+from janusdna_cli.corpus.codes import BASES, OTHER, Codes
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.labelled.info import LabelledAllele, read_alleles

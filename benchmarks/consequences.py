@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 from codons import amino_acids
-from counts import BASES, OTHER
 from gene_parts import Codons, Genes, Positions, codons_of
 
+from janusdna_cli.corpus.codes import BASES, OTHER
 from janusdna_cli.genome.genomes import Genomes
 from janusdna_cli.genome.transcripts import Transcript
 from janusdna_cli.labelled.info import LabelledAllele

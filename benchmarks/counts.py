@@ -26,16 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from janusdna import tokens
+from janusdna_cli.corpus.codes import OTHER, Codes, opposite
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.windows import Window
 
-# 0 to 3 for A, C, G, T; OTHER for what is none of them.
-Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Sides = Literal["left", "both"]
 
-OTHER = 4
-BASES = "ACGT"
 STRENGTHS = 2.0 ** np.arange(14)
 
 _ONE = np.uint32(1)  # np.add.at is fifty times as slow with a 1 of another type
@@ -199,11 +196,6 @@ def read_codes(reference: Reference, window: Window, margin: int, within: Window
     codes = np.where(tokens.is_base(ids), ids - tokens.A, OTHER).astype(np.uint8)
     outside = (start - window.start + margin, window.end + margin - end)
     return np.pad(codes, outside, constant_values=OTHER)
-
-
-def opposite(codes: Codes) -> Codes:
-    """The other strand, along the last axis."""
-    return np.where(codes == OTHER, codes, 3 - codes)[..., ::-1]
 
 
 def model_name(sides: Sides, order: int) -> str:

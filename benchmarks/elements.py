@@ -1,22 +1,19 @@
-"""Where things are in a sequence, told from the sequence alone: repeats, Alu elements, open reading frames.
+"""Where things are in a sequence, told from the sequence alone: Alu elements, open reading frames.
 
-Sequences are codes, 0 to 3 for A, C, G, T and OTHER for what is none of them (counts.py).
+Sequences are codes, as in janusdna_cli/corpus/codes.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from counts import BASES, OTHER, Codes, opposite
 
-Mask = npt.NDArray[np.bool_]
-Keys = npt.NDArray[np.int64]
+from janusdna_cli.corpus.codes import Codes, Keys, encode, keys_of, opposite
 
-LONGEST_PERIOD, SHORTEST_RUN = 6, 12
 STOPS = ("TAA", "TAG", "TGA")
 # AluY without its tail.
 ALU = (
@@ -57,49 +54,6 @@ class Element(NamedTuple):
     end: int
     places: npt.NDArray[np.int64]
     reverse: bool
-
-
-def encode(sequence: str) -> Codes:
-    """Codes of a sequence in upper case."""
-    table = np.full(256, OTHER, np.uint8)
-    table[list(BASES.encode())] = np.arange(4)
-    return table[np.frombuffer(sequence.encode(), np.uint8)]
-
-
-def keys_of(codes: Codes, k: int) -> Keys:
-    """A number for each k-mer, (T - k + 1,); -1 where a base of it is unknown."""
-    count = max(0, len(codes) - k + 1)
-    keys, unknown = np.zeros(count, np.int64), np.zeros(count, bool)
-    for offset in range(k):
-        own = codes[offset : offset + count]
-        keys = keys * 4 + np.minimum(own, 3)
-        unknown |= own == OTHER
-    return np.where(unknown, -1, keys)
-
-
-def frequent(sequences: Iterable[Codes], k: int, times: int) -> Keys:
-    """k-mers found at least so many times in the sequences and their other strands, sorted."""
-    found = [keys_of(strand, k) for codes in sequences for strand in (codes, opposite(codes))]
-    keys, counts = np.unique(np.concatenate(found), return_counts=True)
-    return keys[(counts >= times) & (keys >= 0)]
-
-
-def covered(codes: Codes, k: int, keys: Keys) -> Mask:
-    """Bases that lie in one of these k-mers, (T,)."""
-    found = np.flatnonzero(np.isin(keys_of(codes, k), keys))
-    return _filled(len(codes), found, found + k)
-
-
-def tandem(codes: Codes) -> Mask:
-    """Bases in a run that repeats itself every 1 to 6 bases, 12 bases on end and more, (T,)."""
-    mask = np.zeros(len(codes), bool)
-    for period in range(1, LONGEST_PERIOD + 1):
-        same = (codes[period:] == codes[:-period]) & (codes[period:] != OTHER)
-        edges = np.flatnonzero(np.diff(np.pad(same, 1).astype(np.int8)))
-        starts, ends = edges[::2], edges[1::2] + period
-        long = ends - starts - period >= SHORTEST_RUN
-        mask |= _filled(len(codes), starts[long], ends[long])
-    return mask
 
 
 def open_frames(codes: Codes, chance: float) -> list[Frame]:
@@ -172,11 +126,3 @@ def _chains(at: Keys, places: Keys) -> Iterator[Sequence[tuple[int, int]]]:
         chain.append(seed)
     if chain:
         yield chain
-
-
-def _filled(length: int, starts: Keys, ends: Keys) -> Mask:
-    """True within each of the intervals."""
-    steps = np.zeros(length + 1, np.int64)
-    np.add.at(steps, starts, 1)
-    np.add.at(steps, ends, -1)
-    return np.cumsum(steps[:-1]) > 0

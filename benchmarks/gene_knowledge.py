@@ -88,11 +88,23 @@ def chosen(options: argparse.Namespace, genomes: Genomes) -> dict[str, list[Wind
     """The intervals of the splits that are asked for, by genome."""
     splits = read_splits(options.intervals, genomes.lengths, " ".join(options.fasta))
     found: dict[str, list[Window]] = {}
-    for split in options.split:
-        for interval in splits[split]:
-            found.setdefault(genomes.genomes[interval.contig], []).append(interval)
+    for interval in joined([interval for split in options.split for interval in splits[split]]):
+        found.setdefault(genomes.genomes[interval.contig], []).append(interval)
     if not found:
         raise SystemExit(f"{options.intervals}: holds no interval of {' or '.join(options.split)}")
+    return found
+
+
+def joined(intervals: Sequence[Window]) -> list[Window]:
+    """Intervals that touch as one, contigs in their order: a corpus cuts them where their weight changes."""
+    turn = {contig: i for i, contig in enumerate(dict.fromkeys(one.contig for one in intervals))}
+    found: list[Window] = []
+    for one in sorted(intervals, key=lambda one: (turn[one.contig], one.start)):
+        last = found[-1] if found else None
+        if last is not None and last.contig == one.contig and one.start <= last.end:
+            found[-1] = Window(last.contig, last.start, max(last.end, one.end))
+        else:
+            found.append(one)
     return found
 
 

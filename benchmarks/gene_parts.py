@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from codons import amino_acids
-from counts import OTHER, Codes, opposite, read_codes
+from counts import read_codes
 
+from janusdna_cli.corpus.codes import OTHER, Codes, opposite
 from janusdna_cli.genome.genes import read_transcripts
 from janusdna_cli.genome.genomes import Genomes, genome_file
 from janusdna_cli.genome.transcripts import Transcript

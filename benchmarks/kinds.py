@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from elements import Mask
 from gene_parts import Positions
 
+from janusdna_cli.corpus.codes import Mask
 from janusdna_cli.genome.bed import read_regions
 from janusdna_cli.genome.windows import Window
 

@@ -14,10 +14,11 @@ import numpy as np
 from averages import Means, interval
 from baselines import spread
 from biology import JUNCTION, Piece, read
-from counts import BASES, OTHER, Codes, Floats, opposite
+from counts import Floats
 from gene_parts import Genes, Spot, exonic, fetch_codes
 from measure import Row
 
+from janusdna_cli.corpus.codes import BASES, OTHER, Codes, opposite
 from janusdna_cli.finetuning.ranking import with_intervals
 from janusdna_cli.genome.genomes import Genomes
 from janusdna_cli.genome.windows import centered_window

@@ -13,12 +13,13 @@ from averages import Means
 from baselines import Place, spread
 from biology import Piece, read
 from codons import EFFECTS, amino_acids, effects_of
-from counts import BASES, OTHER, Codes, Floats
-from elements import Mask
+from counts import Floats
 from gene_parts import Codons, Genes, Positions, codons_of, fetch_codes, unambiguous
 from kinds import ALL, FIRST_EXON, Kinds
 from measure import Row
 from spots import Reading
+
+from janusdna_cli.corpus.codes import BASES, OTHER, Codes, Mask
 
 CODING = "codons"
 _C, _G, _A, _T = (BASES.index(letter) for letter in "CGAT")

@@ -33,11 +33,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from baselines import HUMAN, human_data
-from counts import BASES, CountModel, Floats, fit, read_codes
+from counts import CountModel, Floats, fit, read_codes
 from measure import Row, arguments, report
 from vcf_info import write_alleles
 
 from janusdna_cli import ScoreSettings, score_variants
+from janusdna_cli.corpus.codes import BASES
 from janusdna_cli.finetuning.ranking import with_intervals
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.splits import read_splits

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from janusdna_cli.calibration.calibrating import CalibrateSettings, calibrate
+    from janusdna_cli.corpus.making import make_corpus
+    from janusdna_cli.corpus.settings import CorpusSettings
     from janusdna_cli.dependencies.dependency_map import DependencyMap
     from janusdna_cli.dependencies.mapping import map_dependencies
     from janusdna_cli.dependencies.settings import DependenciesSettings
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BenchmarkSettings",
     "CalibrateSettings",
+    "CorpusSettings",
     "DependenciesSettings",
     "DependencyMap",
     "EmbedSettings",
@@ -50,6 +53,7 @@ __all__ = [
     "calibrate",
     "embed_regions",
     "finetune",
+    "make_corpus",
     "make_track",
     "map_dependencies",
     "predict",
@@ -66,6 +70,8 @@ _HOMES = {
     "map_dependencies": "dependencies.mapping",
     "EmbedSettings": "regions.embedding",
     "embed_regions": "regions.embedding",
+    "CorpusSettings": "corpus.settings",
+    "make_corpus": "corpus.making",
     "PretrainSettings": "training.settings",
     "PretrainSummary": "training.pretraining",
     "pretrain": "training.pretraining",

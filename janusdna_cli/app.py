@@ -25,6 +25,7 @@ from janusdna.errors import JanusDNAError
 from janusdna_cli.commands import (
     benchmark,
     calibrate,
+    corpus,
     demo,
     dependencies,
     doctor,
@@ -176,6 +177,7 @@ app.command("mutagenesis")(mutagenesis.mutagenesis)
 app.command("track")(track.track)
 app.command("calibrate")(calibrate.calibrate)
 app.command("merge")(merge.merge)
+app.command("corpus")(corpus.corpus)
 app.command("pretrain")(pretrain.pretrain)
 app.command("finetune")(finetune.finetune)
 app.command("predict")(predict.predict)

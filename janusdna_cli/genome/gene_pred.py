@@ -55,7 +55,7 @@ class GenePredReader:
 
 def _own_columns(fields: list[bytes]) -> tuple[bytes, list[bytes]]:
     """What stands before the columns, and these."""
-    if len(fields) > _FEWEST and fields[2] not in (b"+", b"-") and fields[3] in (b"+", b"-"):
+    if len(fields) > _FEWEST and not fields[3].isdigit():  # without it, where the transcript starts
         return fields[0], fields[1:]
     return b"", fields
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +36,7 @@ class GenomeFile:
 def genome_file(given: str) -> GenomeFile:
     """Of `FASTA` or `NAME=FASTA`; a file whose name holds a = is taken as it is where it exists."""
     name, equals, path = given.partition("=")
-    if not equals or not name or os.sep in name or os.path.exists(given):
+    if not equals or not name or os.sep in name or Path(given).exists():
         return GenomeFile(given)
     return GenomeFile(path, name)
 
@@ -58,7 +59,7 @@ class Genomes:
     def __init__(self, files: Sequence[GenomeFile]) -> None:
         self.lengths: dict[str, int] = {}
         self._places: dict[str, tuple[Reference, str]] = {}
-        self._genomes: dict[str, str] = {}
+        self._files: dict[str, GenomeFile] = {}
         self._open = ExitStack()
         try:
             for file in files:
@@ -82,7 +83,16 @@ class Genomes:
     @property
     def genomes(self) -> Mapping[str, str]:
         """The name of each contig's genome; "" where it has none."""
-        return self._genomes
+        return {contig: file.name for contig, file in self._files.items()}
+
+    @property
+    def files(self) -> Mapping[str, GenomeFile]:
+        """The file of each contig."""
+        return self._files
+
+    def own_name(self, contig: str) -> str:
+        """What its file calls a contig."""
+        return self._places[contig][1]
 
     def fetch(self, contig: str, start: int, end: int) -> bytes:
         """As `Reference.fetch`."""
@@ -98,11 +108,11 @@ class Genomes:
         for own, length in reference.lengths.items():
             contig = file.contig(own)
             if contig in self.lengths:
+                other = self._places[contig][0].path
                 raise InputError(
-                    f"{file.path}: has a contig {own}, as {self._places[contig][0].path} has; name the genomes, "
-                    f"as in --fasta human={self._places[contig][0].path} --fasta mouse={file.path}, and "
-                    f"intervals say human.{own}"
+                    f"{file.path}: has a contig {own}, as {other} has; name the genomes, as in "
+                    f"--fasta human={other} --fasta mouse={file.path}, and intervals say human.{own}"
                 )
             self.lengths[contig] = length
             self._places[contig] = reference, own
-            self._genomes[contig] = file.name
+            self._files[contig] = file

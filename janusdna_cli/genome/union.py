@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from janusdna_cli.genome.bed import Region
 from janusdna_cli.genome.fasta import Reference
 from janusdna_cli.genome.places import RegionStatus, region_status
 
-__all__ = ["union"]
+__all__ = ["Positions", "merged", "union"]
+
+Positions = npt.NDArray[np.int64]
 
 
 def union(regions: Iterable[Region], reference: Reference) -> Iterator[Region]:
@@ -31,19 +34,25 @@ def union(regions: Iterable[Region], reference: Reference) -> Iterator[Region]:
         if contig is None or region_status(region, reference) is not RegionStatus.ok:
             yield region
             continue
-        starts, stops = ends[contig]
-        starts.append(region.start)
-        stops.append(region.end)
+        ends[contig][0].append(region.start)
+        ends[contig][1].append(region.end)
     for contig in reference.lengths:
         if contig in ends:
-            for start, stop in _merged(*ends[contig]):
+            starts, stops = merged(*ends[contig])
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
                 yield Region(contig, start, stop, None, None, (), 0)
 
 
-def _merged(starts: array[int], stops: array[int]) -> Iterator[tuple[int, int]]:
+def merged(starts: array[int], stops: array[int]) -> tuple[Positions, Positions]:
+    """Stretches of one contig, one at least, ascending and apart: those that overlap or touch are one.
+
+    Args:
+        starts: First bases, in any order, (n,).
+        stops: After the last base of each, (n,).
+    """
     first, last = np.asarray(starts), np.asarray(stops)
     order = np.argsort(first, kind="stable")
     first, reached = first[order], np.maximum.accumulate(last[order])
     begins = np.flatnonzero(np.concatenate(([True], first[1:] > reached[:-1])))
     ends = np.concatenate((begins[1:] - 1, [len(first) - 1]))
-    yield from zip(first[begins].tolist(), reached[ends].tolist(), strict=True)
+    return first[begins], reached[ends]

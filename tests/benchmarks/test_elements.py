@@ -1,4 +1,4 @@
-"""Repeats, Alu elements and reading frames, against what a search letter by letter finds."""
+"""Alu elements and reading frames, against what a search letter by letter finds."""
 
 import itertools
 import random
@@ -23,47 +23,6 @@ def some_bases(seed, length, letters=BASES):
 
 def complemented(sequence):
     return sequence[::-1].translate(str.maketrans("ACGT", "TGCA"))
-
-
-def text(mask):
-    return "".join("x" if one else "." for one in mask)
-
-
-def test_frequent_words_of_both_strands(elements):
-    word = some_bases(1, 16)
-    first = some_bases(2, 300) + word + some_bases(3, 50) + word
-    second = some_bases(4, 80) + complemented(word) + some_bases(5, 7) + "N" + some_bases(6, 60)
-    both = [elements.encode(sequence) for sequence in (first, second)]
-    counts = {}
-    for sequence in (first, complemented(first), second, complemented(second)):
-        for at in range(len(sequence) - 15):
-            counts[sequence[at : at + 16]] = counts.get(sequence[at : at + 16], 0) + 1
-    for times in (1, 3):
-        wanted = {found for found, count in counts.items() if count >= times and "N" not in found}
-        keys = elements.frequent(both, 16, times)
-        assert len(keys) == len(wanted)
-        inside = set()
-        for at in range(len(first) - 15):
-            if first[at : at + 16] in wanted:
-                inside |= set(range(at, at + 16))
-        assert set(np.flatnonzero(elements.covered(both[0], 16, keys))) == inside
-    assert {word, complemented(word)} <= wanted
-
-
-def test_runs_that_repeat_themselves(elements):
-    plain = some_bases(7, 100)
-    sequence = plain + "CA" * 8 + "G" + plain + "T" * 13 + plain + "ACGTTG" * 3 + "NNNNNNNNNNNNNNNNNNNN"
-    found = elements.tandem(elements.encode(sequence))
-    inside = set()
-    for period in range(1, 7):
-        for start in range(len(sequence)):
-            end = start + period
-            while end < len(sequence) and sequence[end] == sequence[end - period] != "N":
-                end += 1
-            if end - start - period >= 12:
-                inside |= set(range(start, end))
-    assert inside
-    assert set(np.flatnonzero(found)) == inside
 
 
 def test_frames_lie_between_stops_and_are_longer_than_chance_explains(elements):

@@ -8,6 +8,7 @@ import pytest
 
 from janusdna_cli.genome.genomes import GenomeFile, Genomes
 from janusdna_cli.genome.transcripts import Transcript
+from janusdna_cli.genome.windows import Window
 
 SURE = np.log(0.97), np.log(0.01)
 EVEN = np.log(0.25), np.log(0.25)
@@ -159,6 +160,12 @@ def test_deaminations_are_of_both_strands(module):
     assert found["CpG"] == pytest.approx([change[1], other[2]])
     # The last C has no base after it.
     assert found["elsewhere"] == pytest.approx([change[4], other[6]])
+
+
+def test_intervals_that_touch_are_read_as_one(module):
+    given = [("b", 5, 9), ("a", 20, 30), ("a", 0, 10), ("b", 9, 12), ("a", 10, 15), ("a", 11, 12)]
+    found = module("gene_knowledge").joined([Window(*one) for one in given])
+    assert found == [Window("b", 5, 12), Window("a", 0, 15), Window("a", 20, 30)]
 
 
 def test_gene_knowledge_of_a_genome(run, genome, tmp_path):

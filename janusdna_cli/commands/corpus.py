@@ -1,0 +1,123 @@
+"""`janusdna corpus`."""
+
+from typing import Annotated
+
+import typer
+
+from janusdna_cli.commands import options
+from janusdna_cli.corpus.settings import CorpusSettings
+from janusdna_cli.runtime.progress import configure_logging
+
+__all__ = ["corpus"]
+
+_SPLITS = "What is held out"
+_WEIGHTS = "What is learned from most"
+
+
+def corpus(
+    fasta: Annotated[
+        list[str],
+        typer.Option(
+            "--fasta",
+            "-f",
+            metavar="[NAME=]FASTA",
+            help="A genome, and what it is called: plain, bgzip or gzip; once for each.",
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="The folder of the tables.")],
+    genes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--genes",
+            metavar="[NAME=]FILE",
+            show_default="none",
+            help="Genes of the genome of that name: GTF, GFF3 or a UCSC table such as refGene.txt.",
+        ),
+    ] = None,
+    intervals: Annotated[
+        str | None,
+        typer.Option(
+            "--intervals",
+            metavar="BED",
+            rich_help_panel=_SPLITS,
+            help="What is taken; the fourth column is train, valid or test.",
+        ),
+    ] = CorpusSettings.intervals,
+    valid_contigs: Annotated[
+        str | None,
+        typer.Option(
+            "--valid-contigs", metavar="A,B", rich_help_panel=_SPLITS, help="Contigs held out for validation."
+        ),
+    ] = None,
+    valid_share: Annotated[
+        float,
+        typer.Option(
+            "--valid-share",
+            rich_help_panel=_SPLITS,
+            help="Share held out, in blocks, where neither of the two above says what is.",
+        ),
+    ] = CorpusSettings.valid_share,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hold-out",
+            metavar="NAME",
+            show_default="none",
+            rich_help_panel=_SPLITS,
+            help="A genome that is all test, and never trained on.",
+        ),
+    ] = None,
+    gene_weight: Annotated[
+        float,
+        typer.Option(
+            "--gene-weight",
+            rich_help_panel=_WEIGHTS,
+            help="How often a base of a gene's pieces is read, where others are once.",
+        ),
+    ] = CorpusSettings.gene_weight,
+    flank: Annotated[
+        int,
+        typer.Option(
+            "--flank", min=0, rich_help_panel=_WEIGHTS, help="Bases on each side of these, read as often."
+        ),
+    ] = CorpusSettings.flank,
+    repeat_weight: Annotated[
+        float,
+        typer.Option(
+            "--repeat-weight",
+            rich_help_panel=_WEIGHTS,
+            help="What a base of a repeat counts in the loss, where others count 1.",
+        ),
+    ] = CorpusSettings.repeat_weight,
+    overwrite: options.Overwrite = CorpusSettings.overwrite,
+    quiet: options.Quiet = CorpusSettings.quiet,
+    verbose: options.Verbose = False,
+) -> None:
+    """Make tables of what pretrain learns from: genes often, repeats for little.
+
+    Writes intervals.bed and weights.bed, which pretrain takes as --intervals and --weights, and corpus.json,
+    which says how many bases of which kind there are. In genomes without genes, stretches that are like exons
+    of those with genes are read often, too.
+
+    Example: janusdna corpus --fasta human=hg38.fa --genes human=hg38.gtf.gz --fasta cow=cow.fa -o corpus
+    """
+    configure_logging(quiet=quiet, verbose=verbose)
+    contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
+    with options.told_as_usage():
+        settings = CorpusSettings(
+            fasta=tuple(fasta),
+            output=output,
+            genes=tuple(genes or ()),
+            intervals=intervals,
+            valid_contigs=tuple(contigs),
+            valid_share=valid_share,
+            hold_out=tuple(hold_out or ()),
+            gene_weight=gene_weight,
+            flank=flank,
+            repeat_weight=repeat_weight,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
+    from janusdna_cli.corpus.making import make_corpus
+
+    make_corpus(settings)
