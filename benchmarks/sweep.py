@@ -183,7 +183,7 @@ def _by_first(genes: Genes, contig: str, reading: Reading) -> Codons:
     """A contig's codons, by their lowest base."""
     every = [codons for one in genes[contig] if (codons := codons_of(one, reading.genomes)) is not None]
     found = unambiguous(every)
-    order = np.argsort(found.positions.min(axis=1, initial=0))
+    order = np.argsort(found.positions.min(axis=1), kind="stable")
     return Codons(found.positions[order], found.codes[order])
 
 
