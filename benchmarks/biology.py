@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from baselines import SHARED, Bits, files, human_data, places_of, spread
+from codons import EFFECTS, effects_of
 from common_variants import FASTA as SOFT_MASKED
 from counts import Floats, read_codes
 from elements import alus, open_frames
@@ -54,8 +55,6 @@ JUNCTION = 30
 _AT_ONCE = 64
 _BESIDE, _BIN = 100, 10
 _AROUND, _MOST_REPEATS = 256, 0.2
-# The standard code, codons in the order of BASES.
-_AMINO_ACIDS = "KNKNTTTTRSRSIIMIQHQHPPPPRRRRLLLLEDEDAAAAGGGGVVVV*Y*YSSSS*CWCLFLF"
 
 
 class Piece(NamedTuple):
@@ -150,12 +149,18 @@ def read_interval(
     return Piece(codes, logp)
 
 
-def read(reader: WindowReader, sequences: Sequence[Codes]) -> Iterator[Floats]:
-    """Log p of each base at each position, the mean of both strands, (T, 4) of each sequence."""
+def read(
+    reader: WindowReader, sequences: Sequence[Codes], targets: Sequence[npt.NDArray[np.int64]] | None = None
+) -> Iterator[Floats]:
+    """Log p of each base, the mean of both strands, (T, 4) of each sequence; of its targets (n,) (n, 4)."""
     for first in range(0, len(sequences), _AT_ONCE):
-        some = sequences[first : first + _AT_ONCE]
-        ids = [np.where(codes == OTHER, tokens.PAD, codes + tokens.A).astype(np.uint8) for codes in some]
-        requests = [Request(own, np.arange(len(own)), BOTH_STRANDS) for own in ids]
+        some = slice(first, first + _AT_ONCE)
+        ids = [
+            np.where(codes == OTHER, tokens.PAD, codes + tokens.A).astype(np.uint8)
+            for codes in sequences[some]
+        ]
+        wanted = [np.arange(len(own)) for own in ids] if targets is None else targets[some]
+        requests = [Request(own, at, BOTH_STRANDS) for own, at in zip(ids, wanted, strict=True)]
         answers = reader.answer(requests)
         yield from (answers[request].logp.mean(axis=0, dtype=np.float64) for request in requests)
 
@@ -255,18 +260,8 @@ def by_codon(frames: Sequence[Piece]) -> Iterator[Row]:
 
 def effects(codons: Codes, llr: Floats) -> Iterator[tuple[str, Floats]]:
     """Llr of the substitutions of codons (n, 3), (n, 3, 4), by what they do to the protein."""
-    amino = np.frombuffer(_AMINO_ACIDS.encode(), np.uint8)
-    weights = np.array([16, 4, 1])
-    index = codons.astype(np.int64) @ weights
-    for position in range(3):
-        for alt in range(4):
-            changed = index + (alt - codons[:, position].astype(np.int64)) * weights[position]
-            there = codons[:, position] != alt
-            before, after = amino[index], amino[changed]
-            kinds = {"synonymous": after == before, "stop": after == ord("*")}
-            kinds["missense"] = ~(kinds["synonymous"] | kinds["stop"])
-            for name, kind in kinds.items():
-                yield name, llr[there & kind, position, alt]
+    found = effects_of(codons)
+    yield from ((name, llr[found == number]) for number, name in enumerate(EFFECTS))
 
 
 def along_alus(pieces: Sequence[Piece]) -> Iterator[Row]:

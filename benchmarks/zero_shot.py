@@ -23,7 +23,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +47,8 @@ from janusdna_cli.labelled.info import LabelledAllele, read_alleles
 from janusdna_cli.variants.scores import SCORES
 
 EMBEDDING = ("emb_l2", "emb_cosine")
+# All else is higher for what is more plausible.
+HIGHER_FOR_IMPLAUSIBLE = frozenset((*EMBEDDING, "influence"))
 # Of the human data: the contig that holds the variants beside it.
 OVERLAPPING = "GRCh37_chr20_1000001_2000000"
 
@@ -87,6 +89,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--negative", type=Path)
     parser.add_argument("--positives", default="implausible", choices=("implausible", "plausible"))
     parser.add_argument("--by", metavar="KEY", help="of INFO: figures for each of its values, too")
+    parser.add_argument("--most", type=int, help="1000 Genomes: at most so many variants in each bin")
+    add_score_options(parser)
+    return parser.parse_args()
+
+
+def add_score_options(parser: argparse.ArgumentParser) -> None:
+    """What is scored with, and how the scores are judged."""
     parser.add_argument("--fasta", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--scores", nargs="+", default=("llr",), choices=SCORES)
@@ -98,13 +107,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--counts-without", nargs="+", default=(), metavar="CONTIG", help="not counted")
     parser.add_argument("--counts-both", type=int, default=5, help="bases on each side")
     parser.add_argument("--counts-left", type=int, default=12, help="order of the Markov model")
-    parser.add_argument("--most", type=int, help="1000 Genomes: at most so many variants in each bin")
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--threads", type=int)
-    return parser.parse_args()
 
 
 def common_examples(options: argparse.Namespace) -> Examples:
@@ -237,16 +244,30 @@ def by_counts(alleles: Sequence[LabelledAllele], reference: Reference, model: Co
     return llr
 
 
-def figures(examples: Examples, table: pd.DataFrame, options: argparse.Namespace) -> list[Row]:
-    """Every score over all alleles, then over each group's."""
+def figures(
+    examples: Examples,
+    table: pd.DataFrame,
+    options: argparse.Namespace,
+    *,
+    whole: str = "all",
+    distances: Set[str] = HIGHER_FOR_IMPLAUSIBLE,
+) -> list[Row]:
+    """Every score over all alleles, then over each group's.
+
+    Args:
+        examples: The alleles.
+        table: Their scores.
+        options: The command line.
+        whole: What the rows of all are of.
+        distances: Scores that are higher for the less plausible; all others are for the more plausible.
+    """
     groups = np.array([group or "" for group in examples.groups])
-    parts = {"all": np.ones(len(groups), bool)}
+    parts = {whole: np.ones(len(groups), bool)}
     parts |= {group: groups == group for group in sorted(set(groups) - {""})}
     rows = []
     for part, there in parts.items():
         for name in table:
-            # A distance is higher for the less plausible, all else for the more plausible.
-            turned = name.startswith("emb") == (options.positives == "plausible")
+            turned = (name in distances) == (options.positives == "plausible")
             values = table[name].to_numpy() * (-1 if turned else 1)
             kept = there & np.isfinite(values)
             positive, negative = values[kept & examples.positive], values[kept & ~examples.positive]

@@ -7,16 +7,23 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 SHARED_PARTS = {
+    "averages",
+    "codons",
+    "consequences",
     "counts",
     "disturbed_runs",
     "elements",
     "flex_attention",
+    "gene_parts",
     "gpu_checks",
+    "kinds",
     "made_up",
     "measure",
     "peer_networks",
     "route_pairs",
     "routes",
+    "spots",
+    "sweep",
     "vcf_info",
 }
 NEEDS_A_GPU = {"gpu"}
@@ -24,8 +31,11 @@ BY_HAND = {"faults", "two_processes"}
 NEEDS_DATA = {
     "baselines",
     "biology",
+    "clinvar",
     "common_variants",
+    "gene_knowledge",
     "janus_vs_mlm",
+    "knowledge_plots",
     "labels",
     "percentiles",
     "routing",
@@ -37,7 +47,7 @@ COMMON = ("--preset", "janusdna-32", "--json")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_begins_with_the_question_and_a_command(run, capsys, name):
-    if name == "plots":
+    if name.endswith("plots"):
         pytest.importorskip("matplotlib")
     with pytest.raises(SystemExit) as ended:
         run(name, "--help")

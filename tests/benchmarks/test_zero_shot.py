@@ -130,14 +130,18 @@ def test_zero_shot_of_a_labelled_vcf(module, run, genome, tmp_path):
     choices = ("--resamples", 20, "--counts-both", 2, "--counts-left", 3, "--window", 64, "--threads", 1)
     command = (
         "zero_shot", "--vcf", tmp_path / "pairs.vcf", "--label", "SEEN", "--by", "AF_BIN", "--fasta", fasta,
-        "--model", model, "--scores", "llr", "delta_pll", "embedding", "--span", 4, *counted, *choices,
+        "--model", model, "--scores", "llr", "delta_pll", "embedding", "influence", "--span", 4,
+        *counted, *choices,
     )  # fmt: skip
     rows = []
     for name in ("once", "again"):
         printed = run(*command, "--positives", "plausible", "--json", tmp_path / f"{name}.json")
         rows.append(json.loads((tmp_path / f"{name}.json").read_text())["rows"])
     assert rows[0] == rows[1]
-    names = ["llr", "delta_pll", "-emb_l2", "-emb_cosine", "llr of 2+2 counts", "llr of order-3 Markov"]
+    names = [
+        "llr", "delta_pll", "-emb_l2", "-emb_cosine", "-influence",
+        "llr of 2+2 counts", "llr of order-3 Markov",
+    ]  # fmt: skip
     assert [(row["score"], row["of"], row["positives"], row["negatives"]) for row in rows[0]] == [
         (name, group, count, count)
         for group, count in (("all", 8), ("0-0.01", 4), ("0.01-1", 4))
@@ -147,7 +151,7 @@ def test_zero_shot_of_a_labelled_vcf(module, run, genome, tmp_path):
     assert "| AUPRC |" in printed
     run(*command, "--json", tmp_path / "turned.json")
     turned = json.loads((tmp_path / "turned.json").read_text())["rows"]
-    assert [row["score"] for row in turned[:3]] == ["-llr", "-delta_pll", "emb_l2"]
+    assert [row["score"] for row in turned[:5]] == ["-llr", "-delta_pll", "emb_l2", "emb_cosine", "influence"]
     assert turned[0]["AUROC"] == pytest.approx(1 - rows[0][0]["AUROC"])
 
 
