@@ -44,7 +44,7 @@ from janusdna_cli.genome.genomes import GenomeFile
 from janusdna_cli.genome.splits import read_splits
 from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.micro_batches import Batching, steps
-from janusdna_cli.training.settings import CorpusSettings
+from janusdna_cli.training.settings import DrawSettings
 
 COMPARED: tuple[Objective, ...] = ("janus", "mlm")
 APART = 32
@@ -73,7 +73,7 @@ def main() -> None:
         rows = []
         for width in options.widths:
             for seed in options.seeds:
-                settings = CorpusSettings(length=options.window, seed=seed, shift=True)
+                settings = DrawSettings(length=options.window, seed=seed, shift=True)
                 corpus, held_out = (
                     Corpus([GenomeFile(fasta)], splits[name], settings) for name in ("train", "valid")
                 )

@@ -11,8 +11,14 @@ from janusdna_cli.corpus.settings import CorpusSettings
 from janusdna_cli.corpus.stretches import Stretches
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.genomes import Genomes
-from janusdna_cli.genome.splits import SPLITS, Splits, hold_out_blocks, hold_out_contigs, read_splits
-from janusdna_cli.genome.windows import Window
+from janusdna_cli.genome.splits import (
+    SPLITS,
+    Interval,
+    Splits,
+    hold_out_blocks,
+    hold_out_contigs,
+    read_splits,
+)
 
 __all__ = ["LEFT_OUT", "SplitMap", "plan"]
 
@@ -61,7 +67,7 @@ def plan(settings: CorpusSettings, genomes: Genomes) -> Splits:
         splits = hold_out_contigs(rest, settings.valid_contigs, fasta)
     else:
         splits = hold_out_blocks(rest, 1, settings.valid_share)
-    splits["test"] += [Window(contig, 0, length) for contig, length in test.items()]
+    splits["test"] += [Interval(contig, 0, length) for contig, length in test.items()]
     return splits
 
 

@@ -23,7 +23,7 @@ from janusdna_cli.genome.marks import Marks
 from janusdna_cli.genome.splits import Interval
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.training.grid import Grid
-from janusdna_cli.training.settings import CorpusSettings
+from janusdna_cli.training.settings import DrawSettings
 
 __all__ = ["Corpus", "Sample", "shuffled"]
 
@@ -76,7 +76,7 @@ class Corpus:
         self,
         files: Sequence[GenomeFile],
         intervals: Iterable[Interval],
-        settings: CorpusSettings,
+        settings: DrawSettings,
         marks: Marks | None = None,
     ) -> None:
         self._files = tuple(files)

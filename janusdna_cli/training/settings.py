@@ -20,7 +20,7 @@ from janusdna_cli.genome.splits import Splits, hold_out_blocks, hold_out_contigs
 from janusdna_cli.outputs.names import stem
 from janusdna_cli.reading.settings import DEVICE, FALLBACK_WINDOW, Dtype, Kernels
 
-__all__ = ["CorpusSettings", "PretrainSettings", "Recompute", "trained_length"]
+__all__ = ["DrawSettings", "PretrainSettings", "Recompute", "trained_length"]
 
 Recompute = Literal["auto", "on", "off"]
 
@@ -72,7 +72,7 @@ _FREE = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusSettings:
+class DrawSettings:
     """How windows are drawn.
 
     Attributes:
@@ -117,7 +117,7 @@ class PretrainSettings:
             `Recipe`.
         aux: Weight of the load-balancing loss.
         seed: Of all chance.
-        max_n, rc, shift, soft_mask_weight: As in `CorpusSettings`.
+        max_n, rc, shift, soft_mask_weight: As in `DrawSettings`.
         valid_every: Steps between validations; 0 for none.
         valid_windows: At most so many; None for as many as make 524,288 bases.
         checkpoint_every: Steps between checkpoints.
@@ -161,11 +161,11 @@ class PretrainSettings:
     weight_decay: float = Recipe.weight_decay
     clip: float = Recipe.clip
     aux: float = ModelConfig.router_aux_loss_coef
-    seed: int = CorpusSettings.seed
-    max_n: float = CorpusSettings.max_n
-    rc: bool = CorpusSettings.reverse_complement
-    shift: bool = CorpusSettings.shift
-    soft_mask_weight: float = CorpusSettings.soft_mask_weight
+    seed: int = DrawSettings.seed
+    max_n: float = DrawSettings.max_n
+    rc: bool = DrawSettings.reverse_complement
+    shift: bool = DrawSettings.shift
+    soft_mask_weight: float = DrawSettings.soft_mask_weight
     valid_every: int = 500
     valid_windows: int | None = None
     checkpoint_every: int = 500
@@ -231,9 +231,9 @@ class PretrainSettings:
         chosen = {name: getattr(self, name) for name in names}
         return Recipe(max_steps=self.max_steps or usual, **chosen)
 
-    def corpus(self, length: int) -> CorpusSettings:
+    def corpus(self, length: int) -> DrawSettings:
         """How windows of `length` are drawn."""
-        return CorpusSettings(
+        return DrawSettings(
             length=length,
             seed=self.seed,
             max_n=self.max_n,

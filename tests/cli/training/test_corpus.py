@@ -21,7 +21,7 @@ from janusdna_cli.genome.marks import read_marks
 from janusdna_cli.genome.splits import Interval
 from janusdna_cli.genome.windows import Window
 from janusdna_cli.training.corpus import Corpus, Sample, shuffled
-from janusdna_cli.training.settings import CorpusSettings
+from janusdna_cli.training.settings import DrawSettings
 
 IDS = {"A": 7, "C": 8, "G": 9, "T": 10, "U": 10}
 PAD = 4
@@ -109,7 +109,7 @@ def test_an_order_is_the_same_on_every_machine() -> None:
 
 @pytest.mark.parametrize("length", [1, 7, 16, 37])
 def test_an_epoch_has_each_window_of_the_grid_once(fasta: str, length: int) -> None:
-    corpus = Corpus([GenomeFile(fasta)], whole(), CorpusSettings(length=length, max_n=1.0))
+    corpus = Corpus([GenomeFile(fasta)], whole(), DrawSettings(length=length, max_n=1.0))
     grid = sorted(
         (name, start, start + length)
         for name, bases in LENGTHS.items()
@@ -127,7 +127,7 @@ def test_an_epoch_has_each_window_of_the_grid_once(fasta: str, length: int) -> N
 
 @pytest.mark.parametrize("shift", [False, True])
 def test_a_draw_depends_on_its_number_only(fasta: str, shift: bool) -> None:
-    how = CorpusSettings(length=20, seed=3, shift=shift, soft_mask_weight=0.5, max_n=0.2)
+    how = DrawSettings(length=20, seed=3, shift=shift, soft_mask_weight=0.5, max_n=0.2)
     corpus = Corpus([GenomeFile(fasta)], whole(), how)
     numbers = range(90)
     expected = [facts(corpus.draw(number)) for number in numbers]
@@ -141,7 +141,7 @@ def test_a_draw_depends_on_its_number_only(fasta: str, shift: bool) -> None:
         assert [
             facts(one) for one in pool.map(Corpus([GenomeFile(fasta)], whole(), how).draw, numbers)
         ] == expected
-    other = Corpus([GenomeFile(fasta)], whole(), CorpusSettings(length=20, seed=4, shift=shift))
+    other = Corpus([GenomeFile(fasta)], whole(), DrawSettings(length=20, seed=4, shift=shift))
     assert [other.draw(number).window for number in numbers] != [one[0] for one in expected]
 
 
@@ -154,7 +154,7 @@ def test_each_thread_reads_by_a_file_of_its_own(fasta: str, monkeypatch: pytest.
         return open_reference(path)
 
     monkeypatch.setattr(Reference, "open", counted)
-    corpus = Corpus([GenomeFile(fasta)], whole(), CorpusSettings(length=20))
+    corpus = Corpus([GenomeFile(fasta)], whole(), DrawSettings(length=20))
     together = threading.Barrier(3)
 
     def read(number: int) -> None:
@@ -168,7 +168,7 @@ def test_each_thread_reads_by_a_file_of_its_own(fasta: str, monkeypatch: pytest.
 
 @pytest.mark.parametrize("reverse_complement", [False, True])
 def test_a_draw_is_what_the_fasta_says(fasta: str, letters: dict[str, str], reverse_complement: bool) -> None:
-    how = CorpusSettings(
+    how = DrawSettings(
         length=23, max_n=1.0, reverse_complement=reverse_complement, soft_mask_weight=0.25, shift=True
     )
     corpus = Corpus([GenomeFile(fasta)], whole(), how)
@@ -189,14 +189,14 @@ def test_a_draw_is_what_the_fasta_says(fasta: str, letters: dict[str, str], reve
 
 
 def test_soft_masking_costs_nothing_where_it_counts_as_much(fasta: str) -> None:
-    corpus = Corpus([GenomeFile(fasta)], whole(), CorpusSettings(length=20))
+    corpus = Corpus([GenomeFile(fasta)], whole(), DrawSettings(length=20))
     assert corpus.draw(0).weights is None
     assert [sample.weights for sample in corpus.held_out(3)] == [None] * 6
 
 
 def test_a_shift_is_drawn_anew_and_reaches_all_bases(fasta: str) -> None:
     corpus = Corpus(
-        [GenomeFile(fasta)], [Interval("chr1", 5, 99)], CorpusSettings(length=10, shift=True, max_n=1.0)
+        [GenomeFile(fasta)], [Interval("chr1", 5, 99)], DrawSettings(length=10, shift=True, max_n=1.0)
     )
     assert corpus.places == 9
     starts = Counter(corpus.draw(number).window.start for number in range(2_000))
@@ -226,7 +226,7 @@ def test_windows_stay_within_their_intervals(
     fasta: str, intervals: tuple[list[Interval], list[Interval]], length: int, shift: bool, seed: int
 ) -> None:
     train, held = intervals
-    how = CorpusSettings(length=length, shift=shift, seed=seed, max_n=1.0)
+    how = DrawSettings(length=length, shift=shift, seed=seed, max_n=1.0)
     corpus = Corpus([GenomeFile(fasta)], train, how)
     may = {(one.contig, at) for one in train for at in range(one.start, one.end)}
     must_not = {(one.contig, at) for one in held for at in range(one.start, one.end)}
@@ -248,7 +248,7 @@ def test_intervals_that_touch_are_one(fasta: str) -> None:
     ]
     joined = [Interval("chr1", 3, 33), Interval("chr2", 33, 60)]
     one, other = (
-        Corpus([GenomeFile(fasta)], intervals, CorpusSettings(length=15)) for intervals in (cut, joined)
+        Corpus([GenomeFile(fasta)], intervals, DrawSettings(length=15)) for intervals in (cut, joined)
     )
     assert one.places == other.places == 3
     assert [facts(one.draw(n)) for n in range(9)] == [facts(other.draw(n)) for n in range(9)]
@@ -256,11 +256,11 @@ def test_intervals_that_touch_are_one(fasta: str) -> None:
 
 def test_intervals_shorter_than_a_window_are_left_out(fasta: str) -> None:
     corpus = Corpus(
-        [GenomeFile(fasta)], [Interval("chr1", 0, 9), Interval("chr2", 0, 10)], CorpusSettings(length=10)
+        [GenomeFile(fasta)], [Interval("chr1", 0, 9), Interval("chr2", 0, 10)], DrawSettings(length=10)
     )
     assert corpus.places == 1
     assert corpus.draw(5).window == Window("chr2", 0, 10)
-    nothing = Corpus([GenomeFile(fasta)], [Interval("chr1", 0, 9)], CorpusSettings(length=10))
+    nothing = Corpus([GenomeFile(fasta)], [Interval("chr1", 0, 9)], DrawSettings(length=10))
     assert nothing.places == 0
     assert list(nothing.held_out(3)) == []
 
@@ -272,7 +272,7 @@ def test_windows_with_more_n_than_allowed_never_come(tmp_path: Path, max_n: floa
     corpus = Corpus(
         [GenomeFile(write(tmp_path, a=contig))],
         [Interval("a", 0, 110)],
-        CorpusSettings(length=10, max_n=max_n),
+        DrawSettings(length=10, max_n=max_n),
     )
     allowed = [i for i in range(11) if i <= round(10 * max_n)]
     found = Counter(corpus.draw(number).window.start // 10 for number in range(150))
@@ -282,7 +282,7 @@ def test_windows_with_more_n_than_allowed_never_come(tmp_path: Path, max_n: floa
 
 def test_a_genome_of_n_is_one_line(tmp_path: Path) -> None:
     fasta = write(tmp_path, a="N" * 500)
-    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 500)], CorpusSettings(length=10))
+    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 500)], DrawSettings(length=10))
     with pytest.raises(InputError) as caught:
         corpus.draw(0)
     what = "hold more than 50% other than A, C, G and T, or letters that are not DNA"
@@ -301,14 +301,14 @@ def test_a_window_among_n_is_found(tmp_path: Path) -> None:
     corpus = Corpus(
         [GenomeFile(write(tmp_path, a="N" * 400 + "ACGTACGTAC" + "N" * 90))],
         [Interval("a", 0, 500)],
-        CorpusSettings(length=10),
+        DrawSettings(length=10),
     )
     assert {corpus.draw(number).window.start for number in range(60)} == {400}
 
 
 def test_what_comes_in_place_of_n_comes_from_anywhere(tmp_path: Path) -> None:
     fasta = write(tmp_path, a="N" * 250 + "ACGTA" * 50)
-    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 500)], CorpusSettings(length=5))
+    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 500)], DrawSettings(length=5))
     found = Counter(corpus.draw(number).window.start for number in range(30 * 100))
     assert set(found) == set(range(250, 500, 5))
     # 30 epochs bring each of 50 windows 30 times by itself, and 30 times for another, give or take.
@@ -322,7 +322,7 @@ def test_letters_that_are_no_bases_leave_out_their_window(
 ) -> None:
     bases = "ACGTACGTAC" * 20
     fasta = write(tmp_path, a=bases[:44] + letter + bases[45:125] + letter + bases[126:])
-    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 200)], CorpusSettings(length=10))
+    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 200)], DrawSettings(length=10))
     with caplog.at_level(logging.WARNING, "janusdna_cli"):
         found = {corpus.draw(number).window.start for number in range(100)}
         held = {sample.window.start for sample in corpus.held_out(20)}
@@ -338,7 +338,7 @@ def test_letters_that_are_no_bases_leave_out_their_window(
 def test_iupac_codes_are_padding_in_either_case(tmp_path: Path) -> None:
     bases = "ACGTNRYSWKMBDHVUacgtnryswkmbdhvuXx-"
     fasta = write(tmp_path, a=bases)
-    how = CorpusSettings(length=len(bases), max_n=1.0, reverse_complement=False)
+    how = DrawSettings(length=len(bases), max_n=1.0, reverse_complement=False)
     found = Corpus([GenomeFile(fasta)], [Interval("a", 0, len(bases))], how).draw(0).ids.tolist()
     assert found == encoded(bases)
     assert found[:5] == [7, 8, 9, 10, PAD]
@@ -347,9 +347,9 @@ def test_iupac_codes_are_padding_in_either_case(tmp_path: Path) -> None:
 
 def test_nothing_is_kept_of_a_genome_but_its_intervals() -> None:
     blocks = [Interval("chr1", at << 20, (at + 1) << 20) for at in range(0, 6_000, 2)]  # 3 Gb of 6
-    Corpus([GenomeFile("no such file")], blocks, CorpusSettings(length=1_024))
+    Corpus([GenomeFile("no such file")], blocks, DrawSettings(length=1_024))
     tracemalloc.start()
-    corpus = Corpus([GenomeFile("no such file")], blocks, CorpusSettings(length=1_024))
+    corpus = Corpus([GenomeFile("no such file")], blocks, DrawSettings(length=1_024))
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert corpus.places == 3_000 << 10
@@ -361,7 +361,7 @@ def test_nothing_is_kept_of_a_genome_but_its_intervals() -> None:
 def test_held_out_windows_are_spread_and_read_from_both_strands(
     fasta: str, letters: dict[str, str], most: int, count: int
 ) -> None:
-    how = CorpusSettings(length=10, shift=True, reverse_complement=False, max_n=1.0, soft_mask_weight=0.5)
+    how = DrawSettings(length=10, shift=True, reverse_complement=False, max_n=1.0, soft_mask_weight=0.5)
     corpus = Corpus(
         [GenomeFile(fasta)],
         [Interval("chr1", 0, 200), Interval("chr1", 210, 400), Interval("chr2", 50, 65)],
@@ -386,7 +386,7 @@ def test_held_out_windows_are_spread_and_read_from_both_strands(
 
 def test_a_held_out_contig_is_not_judged_by_its_end(tmp_path: Path) -> None:
     fasta = write(tmp_path, a="N" * 30 + "ACGTACGTAC" * 4 + "N" * 30)
-    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 100)], CorpusSettings(length=10))
+    corpus = Corpus([GenomeFile(fasta)], [Interval("a", 0, 100)], DrawSettings(length=10))
     assert [sample.window for sample in corpus.held_out(1)] == [Window("a", 50, 60)] * 2
 
 
@@ -396,7 +396,7 @@ def test_windows_come_as_often_as_they_are_wanted(fasta: str) -> None:
         Interval("chr1", 200, 400, 1.0),
         Interval("chr2", 0, 200, 0.1),
     ]
-    corpus = Corpus([GenomeFile(fasta)], intervals, CorpusSettings(length=20, max_n=1.0))
+    corpus = Corpus([GenomeFile(fasta)], intervals, DrawSettings(length=20, max_n=1.0))
     assert (corpus.places, corpus.turns) == (30, 51)
     seen: Counter[Window] = Counter()
     for epoch in range(60):
@@ -412,7 +412,7 @@ def test_marks_turn_with_their_window(fasta: str, letters: dict[str, str], tmp_p
     (tmp_path / "weights.bed").write_text("chr1\t3\t9\texon\t2\nchr1\t9\t15\trepeat\t0.5\n")
     with Genomes([GenomeFile(fasta)]) as genomes:
         marks = read_marks(str(tmp_path / "weights.bed"), genomes)
-    how = CorpusSettings(length=20, max_n=1.0, soft_mask_weight=0.5)
+    how = DrawSettings(length=20, max_n=1.0, soft_mask_weight=0.5)
     corpus = Corpus([GenomeFile(fasta)], [Interval("chr1", 0, 20)], how, marks)
     kinds = [0] * 3 + [1] * 6 + [2] * 6 + [0] * 5
     soft = [0.5 if letter.islower() else 1.0 for letter in letters["chr1"][:20]]
@@ -420,5 +420,5 @@ def test_marks_turn_with_their_window(fasta: str, letters: dict[str, str], tmp_p
     forward, reverse = corpus.held_out(1)
     assert (forward.kinds.tolist(), forward.weights.tolist()) == (kinds, weights)
     assert (reverse.kinds.tolist(), reverse.weights.tolist()) == (kinds[::-1], weights[::-1])
-    bare = Corpus([GenomeFile(fasta)], [Interval("chr1", 0, 20)], CorpusSettings(length=20, max_n=1.0))
+    bare = Corpus([GenomeFile(fasta)], [Interval("chr1", 0, 20)], DrawSettings(length=20, max_n=1.0))
     assert bare.draw(0).kinds is None

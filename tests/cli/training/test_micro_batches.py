@@ -19,7 +19,7 @@ from janusdna_cli.genome.genomes import GenomeFile
 from janusdna_cli.genome.splits import Interval
 from janusdna_cli.training.corpus import Corpus
 from janusdna_cli.training.micro_batches import Batching, steps, validation
-from janusdna_cli.training.settings import CorpusSettings
+from janusdna_cli.training.settings import DrawSettings
 from janusdna_cli.training.task import Step
 
 LENGTH = 16
@@ -30,7 +30,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     path = tmp_path_factory.mktemp("genome") / "genome.fa"
     bases = "".join(random.Random(2).choices("ACGTacgtN", [8] * 8 + [2], k=700))
     path.write_text(f">a\n{bases}\n")
-    how = CorpusSettings(length=LENGTH, seed=5, shift=True, soft_mask_weight=0.5)
+    how = DrawSettings(length=LENGTH, seed=5, shift=True, soft_mask_weight=0.5)
     return Corpus([GenomeFile(str(path))], [Interval("a", 0, 700)], how)
 
 
@@ -192,6 +192,6 @@ def test_a_run_that_stops_leaves_no_thread(corpus: Corpus) -> None:
 def test_what_reading_raises_ends_the_steps(tmp_path: Path) -> None:
     path = tmp_path / "genome.fa"
     path.write_text(">a\n" + "N" * 200 + "\n")
-    corpus = Corpus([GenomeFile(str(path))], [Interval("a", 0, 200)], CorpusSettings(length=10))
+    corpus = Corpus([GenomeFile(str(path))], [Interval("a", 0, 200)], DrawSettings(length=10))
     with pytest.raises(InputError, match=r"genome\.fa: 1,000 windows in a row hold more than 50%"):
         next(steps(corpus, Batching(objective="janus", windows=4, batch=2, workers=2), 1, 3))

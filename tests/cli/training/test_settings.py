@@ -16,7 +16,7 @@ from janusdna.recipe import Recipe
 from janusdna_cli.commands.pretrain import pretrain
 from janusdna_cli.errors import InputError
 from janusdna_cli.genome.splits import Interval
-from janusdna_cli.training.settings import CorpusSettings, PretrainSettings
+from janusdna_cli.training.settings import DrawSettings, PretrainSettings
 
 SIZES = {"hidden_size": 16, "intermediate_size": 32, "fusion_scale_width": 32, "trained_length": 64}
 
@@ -47,7 +47,7 @@ def test_the_defaults_are_the_paper_s_recipe() -> None:
         "weight_decay": 0.1,
         "clip": 1.0,
     }
-    assert settings.corpus(1_024) == CorpusSettings(
+    assert settings.corpus(1_024) == DrawSettings(
         length=1_024, seed=0, max_n=0.5, reverse_complement=True, shift=False, soft_mask_weight=1.0
     )
 
@@ -68,7 +68,7 @@ def test_every_number_of_the_recipe_can_be_told() -> None:
     }  # fmt: skip
     assert dataclasses.asdict(told(**chosen).recipe(1_024)) == chosen
     drawn = told(seed=3, max_n=0.1, rc=False, shift=True, soft_mask_weight=0.4).corpus(99)
-    assert drawn == CorpusSettings(
+    assert drawn == DrawSettings(
         length=99, seed=3, max_n=0.1, reverse_complement=False, shift=True, soft_mask_weight=0.4
     )
     config = told(length=2_048, aux=0.5, preset="janusdna-144").network(None)
