@@ -53,6 +53,7 @@ class Genomes:
     Attributes:
         path: Of the files, as messages name them.
         lengths: Bases of each contig, in the order of the files.
+        genomes: The name of each contig's genome; "" where it has none.
 
     Raises:
         InputError: A file cannot be read, or two of them have a contig of the same name.
@@ -61,6 +62,7 @@ class Genomes:
     def __init__(self, files: Sequence[GenomeFile]) -> None:
         self.path = ", ".join(file.path for file in files)
         self.lengths: dict[str, int] = {}
+        self.genomes: dict[str, str] = {}
         self._places: dict[str, tuple[Reference, str]] = {}
         self._files: dict[str, GenomeFile] = {}
         self._open = ExitStack()
@@ -83,11 +85,6 @@ class Genomes:
     def close(self) -> None:
         """Close the files."""
         self._open.close()
-
-    @property
-    def genomes(self) -> Mapping[str, str]:
-        """The name of each contig's genome; "" where it has none."""
-        return {contig: file.name for contig, file in self._files.items()}
 
     @property
     def files(self) -> Mapping[str, GenomeFile]:
@@ -126,5 +123,6 @@ class Genomes:
                     f"--fasta human={other} --fasta mouse={file.path}, and intervals say human.{own}"
                 )
             self.lengths[contig] = length
+            self.genomes[contig] = file.name
             self._places[contig] = reference, own
             self._files[contig] = file
