@@ -1,4 +1,4 @@
-"""The corpus that the bundled model learns from: vertebrates, with genes where they are annotated.
+"""Which vertebrate sequence does the bundled model learn from, where are its genes, and what is held out?
 
     python benchmarks/vertebrates.py -o vertebrates
     janusdna corpus $(cat vertebrates/corpus.args) -o vertebrates/corpus

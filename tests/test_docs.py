@@ -13,7 +13,7 @@ from janusdna_cli.outputs.info_values import fields_of
 from janusdna_cli.regions.table import embedding_schema
 from janusdna_cli.tracks.table import track_schema
 from janusdna_cli.tracks.values import VALUES
-from janusdna_cli.training.metrics import EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
+from janusdna_cli.training.metrics import BITS_BY_KIND, EXPERT_USAGE, TRAINING_FIELDS, VALIDATION_FIELDS
 from janusdna_cli.variants.annotation import annotation_schema
 from janusdna_cli.variants.scores import SCORES
 from janusdna_cli.variants.table import VARIANT_SCHEMA
@@ -110,7 +110,7 @@ def test_the_fields_of_the_metrics_are_those_that_are_written():
         names(section("formats.md", heading)) for heading in ("A step's line", "A validation's line")
     )
     assert step == ["step", *TRAINING_FIELDS]
-    assert validation == ["step", *VALIDATION_FIELDS, EXPERT_USAGE]
+    assert validation == ["step", *VALIDATION_FIELDS, BITS_BY_KIND, EXPERT_USAGE]
 
 
 @pytest.mark.parametrize("package", ["janusdna_cli", "models/janusdna", "benchmarks"])

@@ -39,6 +39,7 @@ NEEDS_DATA = {
     "labels",
     "percentiles",
     "routing",
+    "vertebrates",
     "zero_shot",
 }
 NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem not in SHARED_PARTS)
