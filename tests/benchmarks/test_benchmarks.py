@@ -39,6 +39,7 @@ NEEDS_DATA = {
     "labels",
     "percentiles",
     "routing",
+    "small_runs",
     "vertebrates",
     "zero_shot",
 }
