@@ -21,11 +21,9 @@ in those of the assembly. Without files of your own: ClinVar of 2016 in ../share
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +32,7 @@ from baselines import HUMAN, SHARED, human_data, spread
 from consequences import SEVERITY, TRUNCATING, Consequences
 from gene_parts import Genes
 from measure import Row, arguments, report
+from slices import Slice
 from zero_shot import HIGHER_FOR_IMPLAUSIBLE, Examples, add_score_options, figures, scores
 
 from janusdna_cli.genome.fasta import Reference
@@ -56,7 +55,6 @@ TOGETHER = {
 # Each with whether it is pathogenic.
 Labelled = list[tuple[LabelledAllele, bool]]
 
-_SLICE = re.compile(r"(?:.*_)?(chr[^_]+)_(\d+)_(\d+)")
 _BENIGN, _UNCERTAIN = {"benign", "likely_benign"}, "uncertain_significance"
 _INDEL_BASELINE = "coding or splice site"
 _BASELINES = frozenset(("consequence", "stop or splice site", _INDEL_BASELINE))
@@ -132,26 +130,18 @@ def _label(allele: LabelledAllele, benign: str) -> bool | str:
 
 def genes_on(transcripts: Iterable[Transcript], lengths: Mapping[str, int]) -> tuple[Genes, Genes]:
     """Transcripts that lie on contigs, which may be slices of an assembly's; and those that are cut there."""
-    slices: dict[str, list[tuple[str, int, int]]] = {}
+    slices: defaultdict[str, list[Slice]] = defaultdict(list)
     for contig, length in lengths.items():
-        match = _SLICE.fullmatch(contig)
-        name, first = (match[1], int(match[2]) - 1) if match else (contig, 0)
-        slices.setdefault(name, []).append((contig, first, length))
+        own = Slice.of(contig, length)
+        slices[own.source.rpartition("_")[2]].append(own)
     found: Genes = {contig: [] for contig in lengths}
     cut: Genes = {contig: [] for contig in lengths}
     for one in transcripts:
-        for contig, first, length in slices.get(one.contig, ()):
-            moved = shifted(one, contig, -first)
-            if moved.start < length and moved.end > 0:
-                (found if moved.start >= 0 and moved.end <= length else cut)[contig].append(moved)
+        for own in slices.get(one.contig, ()):
+            if one.start < own.end and own.start < one.end:
+                is_whole = own.start <= one.start and one.end <= own.end
+                (found if is_whole else cut)[own.contig].append(own.moved(one))
     return found, cut
-
-
-def shifted(transcript: Transcript, contig: str, by: int) -> Transcript:
-    """The same on another contig, so many bases to the right."""
-    coding = transcript.coding and (transcript.coding[0] + by, transcript.coding[1] + by)
-    exons = tuple((start + by, end + by) for start, end in transcript.exons)
-    return replace(transcript, contig=contig, exons=exons, coding=coding)
 
 
 def _lies_in(allele: LabelledAllele, genes: Genes) -> bool:

@@ -17,7 +17,6 @@ Macaque, cow, dog, cat and bird stay as they are, although they hold relatives o
 from __future__ import annotations
 
 import argparse
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from baselines import SHARED
 from measure import Row, arguments, report
+from slices import Slice
 
 from janusdna_cli.corpus.codes import encode, keys_of, opposite
 from janusdna_cli.genome.genes import read_transcripts
@@ -45,26 +45,20 @@ FILES = (
 GENES = {"GRCh38": "refGene.hg38.txt.gz", "GRCh37": "refGene.hg19.txt.gz", "GRCm38": "refGene.mm10.txt.gz"}
 # Species near enough to be the same sequence as held-out human bases.
 _ALIKE = ("human", "primate")
-_NAME = re.compile(r"(?P<source>.+)_(?P<first>\d+)_(?P<last>\d+)")
 _BLOCK, _STEP, _SHARE = 512, 8, 0.5
 _LONG = 30_000
 
 
-class Cut(NamedTuple):
-    """Where a contig was cut out.
-
-    Attributes:
-        genome: Its species.
-        contig: Its own name.
-        source: The sequence that it was cut out of, such as `GRCh38_chr1`.
-        start, end: There, 0-based half-open.
-    """
+class Part(NamedTuple):
+    """A contig of a species, by its own name."""
 
     genome: str
-    contig: str
-    source: str
-    start: int
-    end: int
+    slice: Slice
+
+    @property
+    def name(self) -> str:
+        """As `Genomes` calls it."""
+        return f"{self.genome}.{self.slice.contig}"
 
 
 def main() -> None:
@@ -73,13 +67,12 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     files = [GenomeFile(str(options.data / path), name) for name, path in FILES]
     with Genomes(files) as genomes:
-        cuts = [cut_of(genomes.genomes[contig], contig, n) for contig, n in genomes.lengths.items()]
-        genes = {
-            name: write_genes(options, name, [cut for cut in cuts if cut.genome == name])
-            for name in ("human", "mouse")
-        }
-        splits = dict(held_out(cuts, options))
-        rows = write_splits(genomes, cuts, splits, options)
+        parts = [
+            Part(genomes.genomes[contig], Slice.of(genomes.own_name(contig), length))
+            for contig, length in genomes.lengths.items()
+        ]
+        genes = {name: write_genes(options, name, parts) for name in ("human", "mouse")}
+        rows = write_splits(genomes, parts, dict(held_out(parts, options)), options)
     given = [f"--fasta {file.name}={file.path}" for file in files]
     given += [f"--genes {name}={path}" for name, path in genes.items()]
     given.append(f"--intervals {options.output / 'splits.bed'}")
@@ -97,43 +90,21 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def cut_of(genome: str, contig: str, length: int) -> Cut:
-    """Where a contig comes from, by its name; the whole of itself where the name does not tell."""
-    own = contig.removeprefix(f"{genome}.")
-    found = _NAME.fullmatch(own)
-    if found is None or int(found["last"]) - int(found["first"]) + 1 != length:
-        return Cut(genome, own, own, 0, length)
-    return Cut(genome, own, found["source"], int(found["first"]) - 1, int(found["last"]))
-
-
-def write_genes(options: argparse.Namespace, genome: str, cuts: Iterable[Cut]) -> Path:
+def write_genes(options: argparse.Namespace, genome: str, parts: Iterable[Part]) -> Path:
     """A genePred table of what lies on the contigs of a genome."""
     by_source = defaultdict(list)
-    for cut in cuts:
-        by_source[cut.source].append(cut)
+    for part in parts:
+        if part.genome == genome:
+            by_source[part.slice.source].append(part.slice)
     path = options.output / f"genes.{genome}.txt"
     with path.open("w") as file:
         for assembly, table in GENES.items():
             for transcript in read_transcripts(str(options.data / "annotation" / table)):
-                for cut in by_source.get(f"{assembly}_{transcript.contig}", ()):
-                    part = clipped(transcript, cut)
-                    if part is not None:
-                        file.write(gene_pred(part))
+                for own in by_source.get(f"{assembly}_{transcript.contig}", ()):
+                    clipped = own.clipped(transcript)
+                    if clipped is not None:
+                        file.write(gene_pred(clipped))
     return path
-
-
-def clipped(transcript: Transcript, cut: Cut) -> Transcript | None:
-    """The part of a transcript on a contig, in its coordinates; None where no exon is."""
-    length = cut.end - cut.start
-    shifted = [(start - cut.start, end - cut.start) for start, end in transcript.exons]
-    exons = tuple((max(0, start), min(length, end)) for start, end in shifted if start < length and end > 0)
-    if not exons:
-        return None
-    coding = transcript.coding
-    if coding is not None:
-        first, last = (min(max(0, at - cut.start), length) for at in coding)
-        coding = (first, last) if first < last else None
-    return Transcript(transcript.name, transcript.gene, cut.contig, transcript.strand, exons, coding)
 
 
 def gene_pred(one: Transcript) -> str:
@@ -144,72 +115,60 @@ def gene_pred(one: Transcript) -> str:
     return "\t".join(map(str, (*fields, 0, one.gene))) + "\n"
 
 
-def held_out(cuts: Iterable[Cut], options: argparse.Namespace) -> Iterator[tuple[Cut, str]]:
+def held_out(parts: Iterable[Part], options: argparse.Namespace) -> Iterator[tuple[Part, str]]:
     """What is not trained on: contigs to validate or to test on."""
     table = (options.data / "human" / "pretrain.splits.tsv").read_text().split("\n")
     always = {line.split("\t")[0] for line in table if line.endswith("valid")}
     variants = variant_places(options.data)
     left = int(options.mouse_valid * 1e6)
-    for cut in cuts:
-        if cut.genome == "mouse":
-            valid = left > 0 and cut.source.startswith("GRCm38") and cut.end - cut.start >= _LONG
-            left -= (cut.end - cut.start) * valid
-            yield cut, "valid" if valid else "test"
-        elif cut.contig in always:
-            yield cut, "valid"
-        elif any(overlap(cut, other) for other in variants[cut.source]):
-            yield cut, "test"
+    for part in parts:
+        own = part.slice
+        if part.genome == "mouse":
+            valid = left > 0 and own.source.startswith("GRCm38") and len(own) >= _LONG
+            left -= len(own) * valid
+            yield part, "valid" if valid else "test"
+        elif own.contig in always:
+            yield part, "valid"
+        elif any(own.overlaps(other) for other in variants):
+            yield part, "test"
 
 
-def variant_places(data: Path) -> dict[str, list[Cut]]:
-    """Where variants of the benchmarks lie, by the sequence that they lie in."""
-    places: defaultdict[str, list[Cut]] = defaultdict(list)
+def variant_places(data: Path) -> list[Slice]:
+    """Where variants of the benchmarks lie."""
     index = data / "labelled" / "variants" / "clinvar.GRCh37_slices.fa.gz.fai"
-    for line in index.read_text().splitlines():
-        contig, length = line.split("\t")[:2]
-        cut = cut_of("human", contig, int(length))
-        places[cut.source].append(cut)
-    return places
-
-
-def overlap(one: Cut, other: Cut) -> bool:
-    """Whether two cuts of one sequence share a base."""
-    return one.source == other.source and one.start < other.end and other.start < one.end
+    lines = [line.split("\t") for line in index.read_text().splitlines()]
+    return [Slice.of(line[0], int(line[1])) for line in lines]
 
 
 def write_splits(
-    genomes: Genomes, cuts: Iterable[Cut], splits: dict[Cut, str], options: argparse.Namespace
+    genomes: Genomes, parts: Iterable[Part], splits: dict[Part, str], options: argparse.Namespace
 ) -> list[Row]:
     """The BED, and how many bases there are of what."""
-    known = shared_keys(genomes, [cut for cut in splits if cut.genome == "human"], options.k)
+    known = shared_keys(genomes, [part for part in splits if part.genome == "human"], options.k)
     bases: defaultdict[tuple[str, str], int] = defaultdict(int)
     with (options.output / "splits.bed").open("w") as file:
-        for cut in cuts:
-            split, length = splits.get(cut, "train"), cut.end - cut.start
-            name = f"{cut.genome}.{cut.contig}"
+        for part in parts:
+            split, length = splits.get(part, "train"), len(part.slice)
             pieces = [(0, length)]
-            if split == "train" and cut.genome in _ALIKE:
-                pieces = list(apart(genomes.fetch(name, 0, length), known, options.k))
-                bases[cut.genome, "left out"] += length - sum(end - start for start, end in pieces)
+            if split == "train" and part.genome in _ALIKE:
+                pieces = list(apart(genomes.fetch(part.name, 0, length), known, options.k))
+                bases[part.genome, "left out"] += length - sum(end - start for start, end in pieces)
             for start, end in pieces:
-                bases[cut.genome, split] += end - start
-                file.write(f"{name}\t{start}\t{end}\t{split}\n")
+                bases[part.genome, split] += end - start
+                file.write(f"{part.name}\t{start}\t{end}\t{split}\n")
     return [{"genome": name, "split": split, "bases": count} for (name, split), count in bases.items()]
 
 
-def shared_keys(genomes: Genomes, cuts: Iterable[Cut], k: int) -> npt.NDArray[np.int64]:
+def shared_keys(genomes: Genomes, parts: Iterable[Part], k: int) -> npt.NDArray[np.int64]:
     """All k-mers of some contigs, sorted."""
-    found = [
-        keys_of(encode(genomes.fetch(f"{cut.genome}.{cut.contig}", 0, cut.end - cut.start).decode()), k)
-        for cut in cuts
-    ]
+    found = [keys_of(encode(genomes.fetch(part.name, 0, len(part.slice))), k) for part in parts]
     keys = np.unique(np.concatenate(found))
     return keys[keys >= 0]
 
 
 def apart(letters: bytes, known: npt.NDArray[np.int64], k: int) -> Iterator[tuple[int, int]]:
     """The pieces of a sequence that are not the same as what is known, start and end of each."""
-    codes = encode(letters.decode())
+    codes = encode(letters)
     same = np.zeros(len(codes) // _BLOCK + 1, bool)
     for strand in (codes, opposite(codes)):
         keys = keys_of(strand, k)[::_STEP]

@@ -22,6 +22,7 @@ SHARED_PARTS = {
     "peer_networks",
     "route_pairs",
     "routes",
+    "slices",
     "spots",
     "sweep",
     "vcf_info",

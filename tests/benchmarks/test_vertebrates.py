@@ -1,6 +1,7 @@
 """What the bundled model's corpus is made of: places by names, genes cut to slices, the same sequence."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,22 +29,19 @@ def vertebrates(module):
         ("MHC_haplotype_DEU", 5, ("MHC_haplotype_DEU", 0, 5)),
     ],
 )
-def test_names_tell_where_contigs_come_from(vertebrates, contig, length, expected):
-    found = vertebrates.cut_of("human", f"human.{contig}", length)
-    assert found == vertebrates.Cut("human", contig, *expected)
+def test_names_tell_where_contigs_come_from(module, contig, length, expected):
+    found = module("slices").Slice.of(contig, length)
+    assert found == module("slices").Slice(contig, *expected)
 
 
-def test_a_transcript_is_cut_as_its_contig_is(vertebrates, tmp_path):
+def test_a_transcript_is_cut_as_its_contig_is(vertebrates, module, tmp_path):
     exons = ((50, 120), (150, 180), (190, 260))
     whole = Transcript("NM_1", "GENE", "chr1", "-", exons, (110, 230))
-    clipped, cut = (
-        vertebrates.clipped,
-        vertebrates.Cut("human", "GRCh38_chr1_101_200", "GRCh38_chr1", 100, 200),
-    )
-    part = clipped(whole, cut)
-    assert part == Transcript("NM_1", "GENE", cut.contig, "-", ((0, 20), (50, 80), (90, 100)), (10, 100))
-    assert clipped(whole, cut._replace(start=120, end=150)) is None
-    assert clipped(whole, cut._replace(start=0, end=100)).coding is None
+    own = module("slices").Slice("GRCh38_chr1_101_200", "GRCh38_chr1", 100, 200)
+    part = own.clipped(whole)
+    assert part == Transcript("NM_1", "GENE", own.contig, "-", ((0, 20), (50, 80), (90, 100)), (10, 100))
+    assert replace(own, start=120, end=150).clipped(whole) is None
+    assert replace(own, start=0, end=100).clipped(whole).coding is None
     (tmp_path / "genes.txt").write_text(vertebrates.gene_pred(part))
     assert list(read_transcripts(str(tmp_path / "genes.txt"))) == [part]
 
