@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from janusdna_cli.commands import options
+from janusdna_cli.reading.settings import Dtype
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["app"]
@@ -72,7 +73,11 @@ def pull(
 @app.command()
 def convert(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A reference last.ckpt beside its model_config.json.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="A reference last.ckpt beside its model_config.json, or a model's directory.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The model's new directory.")],
     length: Annotated[
@@ -89,17 +94,27 @@ def convert(
         str | None,
         typer.Option("--name", show_default="the directory's name", help="What outputs call the model."),
     ] = None,
+    weights_dtype: Annotated[
+        Dtype,
+        typer.Option(
+            "--weights-dtype",
+            show_default="as they are",
+            help="What matrices are kept in: bfloat16 takes half the space, and is a little coarser.",
+        ),
+    ] = "auto",
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Convert a reference checkpoint, without running it, to config.json and model.safetensors.
+    """Convert a checkpoint, without running it, to config.json and model.safetensors.
 
     Example: janusdna models convert last.ckpt -o my-model --length 1024
     """
     configure_logging(quiet=quiet)
     from janusdna_cli.model_store.conversion import convert_checkpoint
 
-    convert_checkpoint(checkpoint, output, length=length, name=name, overwrite=overwrite)
+    convert_checkpoint(
+        checkpoint, output, length=length, name=name, weights_dtype=weights_dtype, overwrite=overwrite
+    )
 
 
 @app.command()

@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import janusdna
+from janusdna.bundled import bundled_folder
+from janusdna.checkpoint import read_native
 
 CASES = ["tiny-midattn-mlp", "tiny-nomidattn-nomlp"]
 
@@ -47,6 +50,27 @@ def test_convert_names_the_model_and_replaces_none_unasked(work, shared):
     again = work.run("models", "convert", checkpoint, "-o", "mine", "--name", "second", "--overwrite", "-q")
     assert (again.exit_code, again.output) == (0, "")
     assert words(work.run("models", "info", "mine").stdout)["name"] == "second"
+
+
+def test_matrices_in_bfloat16_take_half_the_space_and_read_alike(work):
+    default = bundled_folder()
+    for dtype in ("bfloat16", "float32"):
+        words = ("models", "convert", default, "-o", dtype, "--weights-dtype", dtype, "-q")
+        assert work.run(*words).exit_code == 0
+    sizes = {
+        name: (work.folder / name / "model.safetensors").stat().st_size for name in ("bfloat16", "float32")
+    }
+    assert sizes["bfloat16"] < 0.56 * sizes["float32"]
+    exact, kept = (read_native(path).tensors for path in (default, work.folder / "bfloat16"))
+    for name, tensor in kept.items():
+        rounds = exact[name].ndim >= 2 and not name.endswith("A_log")
+        assert tensor.dtype == (torch.bfloat16 if rounds else torch.float32), name
+        assert torch.equal(tensor, exact[name].to(tensor.dtype)), name
+    sequence = "ACGTTGCAACGGATTACA" * 20
+    rough, fine = (janusdna.load(path, device="cpu") for path in (work.folder / "bfloat16", default))
+    assert rough.info.dtype == "float32"
+    difference = rough.read([sequence]).logits.log_softmax(-1) - fine.read([sequence]).logits.log_softmax(-1)
+    assert 0 < difference[..., 7:11].abs().max() < 0.2
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", b"PK\x03\x04" + bytes(100)])
