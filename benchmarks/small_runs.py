@@ -71,6 +71,7 @@ VARIANTS = {
     "genes 30 times": Variant(often=30.0),
     "repeats count 0.3": Variant(repeats=0.3),
     "repeats count 1": Variant(repeats=1.0),
+    "width 48, 32 experts": Variant(sizes=wide(48) | {"num_experts": 32}, share=0.58),
     "lr 0.02": Variant(("--lr", "0.02")),
     "lr 0.007": Variant(("--lr", "0.007")),
     "16,384 bases a step": Variant(("--tokens-per-step", "16k"), share=0.5),
@@ -97,6 +98,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=VARIANTS)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--windows", type=int, default=600, help="held out, that are read at the end")
+    parser.add_argument("--threads", type=int, help="of each run")
     return parser.parse_args()
 
 
@@ -105,7 +107,8 @@ def measured(name: str, variant: Variant, options: argparse.Namespace) -> Row:
     folder = options.runs / name.replace(" ", "-").replace(",", "")
     steps = round(options.steps * variant.share)
     if not (folder / "model").exists():
-        run_janusdna(*words(variant, steps, folder, options), "--quiet")
+        threads = [] if options.threads is None else ["--threads", str(options.threads)]
+        run_janusdna(*words(variant, steps, folder, options), *threads, "--quiet")
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     held_out = next(line for line in reversed(lines) if "valid_bits_per_base" in line)
     speeds = sorted(line["tokens_per_second"] for line in lines if "tokens_per_second" in line)
