@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from baselines import Bits
 from measure import Row, arguments, report, run_janusdna
 
 from janusdna import preset
@@ -117,9 +118,9 @@ def measured(name: str, variant: Variant, options: argparse.Namespace) -> Row:
         "run": name,
         "steps": steps,
         "kb/s": speeds[len(speeds) // 2] / 1000,
-        "bits": held_out["valid_bits_per_base"],
-        **{kind: bits.get(f"human.{kind}") for kind in KINDS},
-        "mouse coding": bits.get("mouse.coding"),
+        "bits": Bits(held_out["valid_bits_per_base"]),
+        **{kind: Bits(bits[f"human.{kind}"]) for kind in KINDS},
+        "mouse coding": Bits(bits["mouse.coding"]),
     }
 
 
