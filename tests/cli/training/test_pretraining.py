@@ -474,20 +474,20 @@ def test_two_genomes_with_weights(place: Path, work, bases) -> None:
         "weights.bed",
         "human.one\t0\t500\texon\t1\nhuman.two\t0\t300\texon\t2\nother.one\t0\t2000\trepeat\t0.1\n",
     )
-    words = options(place, "two", fasta=f"human={place / 'genome.fa'}", intervals=bed, weights=weights)
+    words = options(place, "genomes", fasta=f"human={place / 'genome.fa'}", intervals=bed, weights=weights)
     words = [word for word in words if word not in ("--valid-contigs", "two")]
     result = work.run(*words, "--fasta", f"other={other}")
     assert result.exit_code == 0, result.output
     assert "61 windows of 64 bases to train on (92 a pass, by their weights)" in result.stderr.replace(
         "\n", " "
     )
-    lines = [line for line in metrics(place / "two") if "valid_bits_by_kind" in line]
+    lines = [line for line in metrics(place / "genomes") if "valid_bits_by_kind" in line]
     assert [line["step"] for line in lines] == [9, 18, 27, 30]
     for line in lines:
         found = line["valid_bits_by_kind"]
         assert set(found) == {"unmarked", "human.exon", "other.repeat"}
         assert all(1 < bits < 2.5 for bits in found.values())
-    known = (place / "two" / "intervals.bed").read_text().splitlines()
+    known = (place / "genomes" / "intervals.bed").read_text().splitlines()
     assert "human.one\t0\t1000\ttrain\t4.0" in known
     (Path(weights)).write_text("human.one\t0\t500\texon\t3\n")
     again = work.run(*words, "--fasta", f"other={other}", "--resume")
