@@ -115,11 +115,11 @@ def paths(settings: Any, *fields: str) -> None:
             raise InputError(f"{option(name)}: found {value!r}, expected a path") from None
 
 
-def many_paths(settings: Any, *fields: str) -> None:
+def many_paths(settings: Any, *fields: str, fewest: int = 1) -> None:
     """Turn paths of a frozen dataclass, one or several, into tuples of strings.
 
     Raises:
-        InputError: If one is no path, or there is none.
+        InputError: If one is no path, or there are too few.
     """
     for name in fields:
         value = getattr(settings, name)
@@ -128,8 +128,8 @@ def many_paths(settings: Any, *fields: str) -> None:
             object.__setattr__(settings, name, tuple(os.fsdecode(os.fspath(each)) for each in found))
         except TypeError:
             raise InputError(f"{option(name)}: found {value!r}, expected a path or several") from None
-        if not found:
-            raise InputError(f"{option(name)}: found none, expected at least one")
+        if len(found) < fewest:
+            raise InputError(f"{option(name)}: found none, expected one or more")
 
 
 def enumerated(settings: Any, field: str, members: Collection[StrEnum]) -> None:

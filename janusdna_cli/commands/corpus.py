@@ -43,20 +43,8 @@ def corpus(
             help="What is taken; the fourth column is train, valid or test.",
         ),
     ] = CorpusSettings.intervals,
-    valid_contigs: Annotated[
-        str | None,
-        typer.Option(
-            "--valid-contigs", metavar="A,B", rich_help_panel=_SPLITS, help="Contigs held out for validation."
-        ),
-    ] = None,
-    valid_share: Annotated[
-        float,
-        typer.Option(
-            "--valid-share",
-            rich_help_panel=_SPLITS,
-            help="Share held out, in blocks, where neither of the two above says what is.",
-        ),
-    ] = CorpusSettings.valid_share,
+    valid_contigs: Annotated[str | None, options.valid_contigs_option(_SPLITS)] = None,
+    valid_share: Annotated[float, options.valid_share_option(_SPLITS)] = CorpusSettings.valid_share,
     hold_out: Annotated[
         list[str] | None,
         typer.Option(
@@ -102,14 +90,13 @@ def corpus(
     Example: janusdna corpus --fasta human=hg38.fa --genes human=hg38.gtf.gz --fasta cow=cow.fa -o corpus
     """
     configure_logging(quiet=quiet, verbose=verbose)
-    contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
     with options.told_as_usage():
         settings = CorpusSettings(
             fasta=tuple(fasta),
             output=output,
             genes=tuple(genes or ()),
             intervals=intervals,
-            valid_contigs=tuple(contigs),
+            valid_contigs=options.names(valid_contigs) or (),
             valid_share=valid_share,
             hold_out=tuple(hold_out or ()),
             gene_weight=gene_weight,

@@ -48,6 +48,8 @@ __all__ = [
     "parse_window",
     "parse_workers",
     "told_as_usage",
+    "valid_contigs_option",
+    "valid_share_option",
     "with_options",
     "with_run_options",
 ]
@@ -124,6 +126,22 @@ def parse_device(text: str) -> str:
 def names(text: str | None) -> tuple[str, ...] | None:
     """Names with commas between them."""
     return None if text is None else tuple(name.strip() for name in text.split(","))
+
+
+def valid_contigs_option(panel: str) -> Any:
+    """`--valid-contigs`, in a panel of the help."""
+    return typer.Option(
+        "--valid-contigs", metavar="A,B", rich_help_panel=panel, help="Contigs held out for validation."
+    )
+
+
+def valid_share_option(panel: str) -> Any:
+    """`--valid-share`, in a panel of the help."""
+    return typer.Option(
+        "--valid-share",
+        rich_help_panel=panel,
+        help="Share held out, in blocks, where neither of the two above says what is.",
+    )
 
 
 def format_option(formats: Collection[Format]) -> Any:

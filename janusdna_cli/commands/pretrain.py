@@ -82,20 +82,8 @@ def pretrain(
             help="What bases count in the loss, in the fifth column; their kind, in the fourth.",
         ),
     ] = PretrainSettings.weights,
-    valid_contigs: Annotated[
-        str | None,
-        typer.Option(
-            "--valid-contigs", metavar="A,B", rich_help_panel=_DATA, help="Contigs held out for validation."
-        ),
-    ] = None,
-    valid_share: Annotated[
-        float,
-        typer.Option(
-            "--valid-share",
-            rich_help_panel=_DATA,
-            help="Share of the genome held out, in blocks, where neither of the two above says what is.",
-        ),
-    ] = PretrainSettings.valid_share,
+    valid_contigs: Annotated[str | None, options.valid_contigs_option(_DATA)] = None,
+    valid_share: Annotated[float, options.valid_share_option(_DATA)] = PretrainSettings.valid_share,
     length: Annotated[
         int | None,
         typer.Option(
@@ -257,8 +245,10 @@ def pretrain(
     configure_logging(quiet=quiet, verbose=verbose)
     from janusdna_cli.training.pretraining import pretrain as run
 
-    contigs = [] if valid_contigs is None else [name.strip() for name in valid_contigs.split(",")]
-    given |= {"valid_contigs": tuple(contigs), "output": None if output is None else str(output)}
+    given |= {
+        "valid_contigs": options.names(valid_contigs) or (),
+        "output": None if output is None else str(output),
+    }
     with options.told_as_usage():
         settings = PretrainSettings(**given)
     run(settings)

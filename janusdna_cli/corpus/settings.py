@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
 
-from janusdna_cli.checks import check, number, option, paths, texts, whole
+from janusdna_cli.checks import check, many_paths, number, paths, texts, whole
 from janusdna_cli.errors import InputError
 
 __all__ = ["CorpusSettings"]
@@ -58,15 +55,13 @@ class CorpusSettings:
     quiet: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("fasta", "genes"):
-            object.__setattr__(self, name, _files(name, getattr(self, name)))
+        many_paths(self, "fasta")
+        many_paths(self, "genes", fewest=0)
         paths(self, "output", "intervals")
         texts(self, "valid_contigs", "hold_out")
         check(self, *_RULES)
         if not isinstance(self.output, str):
             raise InputError(f"--output: found {self.output!r}, expected a folder")
-        if not self.fasta:
-            raise InputError("--fasta: found none, expected one or more")
         if self.intervals is not None and self.valid_contigs:
             raise InputError("--intervals and --valid-contigs: both say what is held out; pass one")
         if [*self.genes, self.intervals].count("-") > 1:
@@ -76,12 +71,3 @@ class CorpusSettings:
     def folder(self) -> Path:
         """Of the tables."""
         return Path(self.output)
-
-
-def _files(field: str, given: Any) -> tuple[str, ...]:
-    """One or several, whatever their class."""
-    some: Sequence[Any] = given if isinstance(given, list | tuple) else (given,)
-    try:
-        return tuple(os.fsdecode(os.fspath(each)) for each in some)
-    except TypeError:
-        raise InputError(f"{option(field)}: found {given!r}, expected a path or several") from None

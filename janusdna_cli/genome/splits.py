@@ -108,11 +108,19 @@ def _problem(region: Region, contig: str | None, lengths: Mapping[str, int], fas
         found = "no column 4" if region.name is None else f"{region.name!r} in column 4"
         return f"found {found}, expected train, valid or test"
     if contig is None:
-        hint = ContigNames(lengths).hint(region.chrom)
+        hint = ContigNames(lengths).hint(region.chrom) or _hint_of_genome(region.chrom, lengths)
         return f"{region.chrom} is no contig of {fasta}" + (f", {hint}" if hint else f"; {other}")
     if not 0 <= region.start <= region.end <= lengths[contig]:
         place = f"{region.chrom}:{region.start}-{region.end}"
         return f"{place} reaches outside the contig's {lengths[contig]:,} bases; {other}"
+    return None
+
+
+def _hint_of_genome(chrom: str, lengths: Mapping[str, int]) -> str | None:
+    """What to do where a contig stands without the name of its genome, or with one too many."""
+    for contig in lengths:
+        if contig.endswith(f".{chrom}") or chrom.endswith(f".{contig}"):
+            return f"it is called {contig} there: --fasta NAME=FASTA puts NAME before it"
     return None
 
 

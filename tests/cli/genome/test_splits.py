@@ -329,3 +329,14 @@ def test_scores_of_0_throughout_are_no_weights(tmp_path: Path) -> None:
     path = bed(tmp_path, *(f"{line}\t0\t+" for line in LINES))
     with pytest.raises(InputError, match="column 5 is 0 in every interval to train on"):
         read_splits(path, LENGTHS, "g.fa")
+
+
+@pytest.mark.parametrize(("written", "there"), [("chr9", "human.chr9"), ("human.chr9", "chr9")])
+def test_a_contig_without_the_name_of_its_genome(tmp_path: Path, written: str, there: str) -> None:
+    path = bed(tmp_path, f"{written}\t0\t10\ttrain")
+    with pytest.raises(RecordError) as caught:
+        read_splits(path, {there: 100}, "g.fa")
+    expected = (
+        f"{written} is no contig of g.fa, it is called {there} there: --fasta NAME=FASTA puts NAME before it"
+    )
+    assert str(caught.value) == f"{path}: line 1: {expected}"
