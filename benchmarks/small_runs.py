@@ -45,7 +45,7 @@ class Variant(NamedTuple):
         sizes: Of janusdna-32's fields.
         share: Of the steps.
         often: What --gene-weight is.
-        repeats: What --repeat-weight is.
+        counts: What bases of a kind count in the loss, where it is not what `corpus` said.
         length: Bases of a window.
     """
 
@@ -53,7 +53,7 @@ class Variant(NamedTuple):
     sizes: Mapping[str, Any] = {}
     share: float = 1.0
     often: float = 10.0
-    repeats: float = 0.1
+    counts: Mapping[str, float] = {}
     length: int = 1024
 
 
@@ -70,8 +70,9 @@ VARIANTS = {
     "12 layers": Variant(sizes=DEEP, share=0.68),
     "genes as often as others": Variant(often=1.0),
     "genes 30 times": Variant(often=30.0),
-    "repeats count 0.3": Variant(repeats=0.3),
-    "repeats count 1": Variant(repeats=1.0),
+    "repeats count 0.3": Variant(counts={"repeat": 0.3}),
+    "repeats count 1": Variant(counts={"repeat": 1.0}),
+    "splice 4, coding 2": Variant(counts={"splice": 4.0, "coding": 2.0}),
     "width 48, 32 experts": Variant(sizes=wide(48) | {"num_experts": 32}, share=0.58),
     "lr 0.02": Variant(("--lr", "0.02")),
     "lr 0.007": Variant(("--lr", "0.007")),
@@ -134,8 +135,9 @@ def words(variant: Variant, steps: int, folder: Path, options: argparse.Namespac
     given = (options.vertebrates / "corpus.args").read_text().split("\n")
     fasta = [word for line in given if line.startswith("--fasta") for word in line.split()]
     tables = options.vertebrates / "corpus"
-    intervals = weighed(tables / "intervals.bed", {"10": f"{variant.often:g}"}, options.runs)
-    weights = weighed(tables / "weights.bed", {"0.1": f"{variant.repeats:g}"}, options.runs)
+    often = {} if variant.often == 10 else {"10": variant.often}
+    intervals = weighed(tables / "intervals.bed", 4, often, options.runs)
+    weights = weighed(tables / "weights.bed", 3, variant.counts, options.runs)
     return [
         "pretrain", *fasta, "--intervals", str(intervals), "--weights", str(weights), "-o", str(folder),
         "--preset", str(sizes), *COMMON, "--lr", "0.012", "--length", str(variant.length), *variant.options,
@@ -144,17 +146,19 @@ def words(variant: Variant, steps: int, folder: Path, options: argparse.Namespac
     ]  # fmt: skip
 
 
-def weighed(table: Path, other: Mapping[str, str], folder: Path) -> Path:
-    """A table with other weights in its last column, or the table where they are its own."""
-    ((was, now),) = other.items()
-    if was == now:
+def weighed(table: Path, column: int, other: Mapping[str, float], folder: Path) -> Path:
+    """A table with other weights in its last column, by what is in `column`."""
+    if not other:
         return table
-    path = folder / f"{table.stem}-{now}.bed"
+    path = folder / "-".join([table.stem, *(f"{key}-{weight:g}" for key, weight in other.items())])
+    path = path.with_name(f"{path.name}.bed")
     if not path.exists():
         with table.open() as source, path.open("w") as changed:
             for line in source:
-                head, _, weight = line.rstrip("\n").rpartition("\t")
-                changed.write(f"{head}\t{now if weight == was else weight}\n")
+                fields = line.rstrip("\n").split("\t")
+                if fields[column] in other:
+                    fields[-1] = f"{other[fields[column]]:g}"
+                changed.write("\t".join(fields) + "\n")
     return path
 
 
