@@ -22,6 +22,7 @@ from baselines import Bits
 from measure import Row, arguments, report, run_janusdna
 
 from janusdna import preset
+from janusdna_cli import CorpusSettings
 
 KINDS = ("coding", "splice", "untranslated", "promoter", "intron", "intergenic", "repeat")
 COMMON = (
@@ -45,7 +46,7 @@ class Variant(NamedTuple):
         sizes: Of janusdna-32's fields.
         share: Of the steps.
         often: What --gene-weight is.
-        counts: What bases of a kind count in the loss, where it is not what `corpus` said.
+        counts: What bases of a kind count in the loss, where it is not what COUNTS says.
         length: Bases of a window.
     """
 
@@ -62,6 +63,7 @@ def wide(size: int) -> dict[str, int]:
     return {"hidden_size": size, "intermediate_size": 4 * size, "fusion_scale_width": 2 * size}
 
 
+COUNTS = {"site": 1.0, "repeat": 0.1}
 DEEP = {"num_layers": 12, "expert_layers": (1, 3, 5, 7, 9, 11)}
 VARIANTS = {
     "as it was": Variant(),
@@ -73,6 +75,7 @@ VARIANTS = {
     "repeats count 0.3": Variant(counts={"repeat": 0.3}),
     "repeats count 1": Variant(counts={"repeat": 1.0}),
     "splice 4, coding 2": Variant(counts={"splice": 4.0, "coding": 2.0}),
+    "sites count 50": Variant(counts={"site": 50.0}),
     "width 48, 32 experts": Variant(sizes=wide(48) | {"num_experts": 32}, share=0.58),
     "lr 0.02": Variant(("--lr", "0.02")),
     "lr 0.007": Variant(("--lr", "0.007")),
@@ -135,9 +138,9 @@ def words(variant: Variant, steps: int, folder: Path, options: argparse.Namespac
     given = (options.vertebrates / "corpus.args").read_text().split("\n")
     fasta = [word for line in given if line.startswith("--fasta") for word in line.split()]
     tables = options.vertebrates / "corpus"
-    often = {} if variant.often == 10 else {"10": variant.often}
+    often = {f"{CorpusSettings.gene_weight:g}": variant.often}
     intervals = weighed(tables / "intervals.bed", 4, often, options.runs)
-    weights = weighed(tables / "weights.bed", 3, variant.counts, options.runs)
+    weights = weighed(tables / "weights.bed", 3, COUNTS | variant.counts, options.runs)
     return [
         "pretrain", *fasta, "--intervals", str(intervals), "--weights", str(weights), "-o", str(folder),
         "--preset", str(sizes), *COMMON, "--lr", "0.012", "--length", str(variant.length), *variant.options,
@@ -148,8 +151,6 @@ def words(variant: Variant, steps: int, folder: Path, options: argparse.Namespac
 
 def weighed(table: Path, column: int, other: Mapping[str, float], folder: Path) -> Path:
     """A table with other weights in its last column, by what is in `column`."""
-    if not other:
-        return table
     path = folder / "-".join([table.stem, *(f"{key}-{weight:g}" for key, weight in other.items())])
     path = path.with_name(f"{path.name}.bed")
     if not path.exists():

@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from janusdna_cli.commands import options
-from janusdna_cli.corpus.settings import CorpusSettings
+from janusdna_cli.corpus.kinds import Kind
+from janusdna_cli.corpus.settings import LOSS_WEIGHTS, CorpusSettings
+from janusdna_cli.errors import InputError
 from janusdna_cli.runtime.progress import configure_logging
 
 __all__ = ["corpus"]
@@ -69,14 +71,16 @@ def corpus(
             "--flank", min=0, rich_help_panel=_WEIGHTS, help="Bases on each side of these, read as often."
         ),
     ] = CorpusSettings.flank,
-    repeat_weight: Annotated[
-        float,
+    loss_weight: Annotated[
+        list[str] | None,
         typer.Option(
-            "--repeat-weight",
+            "--loss-weight",
+            metavar="KIND=WEIGHT",
+            show_default=" ".join(f"{kind}={weight:g}" for kind, weight in LOSS_WEIGHTS.items()) + ", else 1",
             rich_help_panel=_WEIGHTS,
-            help="What a base of a repeat counts in the loss, where others count 1.",
+            help=f"What a base of a kind counts in the loss, once for each: {', '.join(Kind.__members__)}.",
         ),
-    ] = CorpusSettings.repeat_weight,
+    ] = None,
     overwrite: options.Overwrite = CorpusSettings.overwrite,
     quiet: options.Quiet = CorpusSettings.quiet,
     verbose: options.Verbose = False,
@@ -101,10 +105,19 @@ def corpus(
             hold_out=tuple(hold_out or ()),
             gene_weight=gene_weight,
             flank=flank,
-            repeat_weight=repeat_weight,
+            loss_weights=dict(_kind_and_weight(given) for given in loss_weight or ()),
             overwrite=overwrite,
             quiet=quiet,
         )
     from janusdna_cli.corpus.making import make_corpus
 
     make_corpus(settings)
+
+
+def _kind_and_weight(given: str) -> tuple[str, float]:
+    """The parts of `KIND=WEIGHT`."""
+    kind, _, weight = given.partition("=")
+    try:
+        return kind, float(weight)
+    except ValueError:
+        raise InputError(f"--loss-weight: found {given!r}, expected KIND=WEIGHT such as repeat=0.3") from None

@@ -135,5 +135,4 @@ def _interval_columns(settings: CorpusSettings) -> dict[int, str]:
 
 
 def _weight_columns(settings: CorpusSettings) -> dict[int, str]:
-    repeat = f"{settings.repeat_weight:g}"
-    return {kind.value: f"{kind.name}\t{repeat if kind is Kind.repeat else 1}" for kind in Kind}
+    return {kind.value: f"{kind.name}\t{settings.loss_weight(kind):g}" for kind in Kind}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
 from janusdna_cli.checks import check, many_paths, number, paths, texts, whole
+from janusdna_cli.corpus.kinds import Kind
 from janusdna_cli.errors import InputError
 
-__all__ = ["CorpusSettings"]
+__all__ = ["LOSS_WEIGHTS", "CorpusSettings"]
+
+LOSS_WEIGHTS = {"site": 50.0, "repeat": 0.3}
+"""What a base of a kind counts in the loss unless told otherwise; of all other kinds 1."""
 
 _RULES = (
     number("valid_share", holds=lambda share: 0 <= share < 1, expected="0 or more, and less than 1"),
     number("gene_weight", holds=lambda weight: 0 < weight < inf, expected="more than 0"),
-    number("repeat_weight", holds=lambda weight: 0 <= weight < inf, expected="0 or more"),
     whole("flank", low=0, unit="bases"),
 )
 
@@ -33,7 +37,8 @@ class CorpusSettings:
         hold_out: Names of genomes that are all test.
         gene_weight: How often a base of a gene is read, where others are once.
         flank: Bases on each side of those of genes that are read as often.
-        repeat_weight: What a base of a repeat counts in the loss, where others count 1.
+        loss_weights: What a base counts in the loss, by the name of its `Kind`; `LOSS_WEIGHTS` for kinds that
+            are not there.
         overwrite: Replace tables that are there.
         quiet: Say nothing but warnings and errors.
 
@@ -48,9 +53,9 @@ class CorpusSettings:
     valid_contigs: tuple[str, ...] = ()
     valid_share: float = 0.05
     hold_out: tuple[str, ...] = ()
-    gene_weight: float = 10.0
+    gene_weight: float = 30.0
     flank: int = 256
-    repeat_weight: float = 0.1
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
     overwrite: bool = False
     quiet: bool = False
 
@@ -60,6 +65,7 @@ class CorpusSettings:
         paths(self, "output", "intervals")
         texts(self, "valid_contigs", "hold_out")
         check(self, *_RULES)
+        _check_loss_weights(self.loss_weights)
         if not isinstance(self.output, str):
             raise InputError(f"--output: found {self.output!r}, expected a folder")
         if self.intervals is not None and self.valid_contigs:
@@ -71,3 +77,16 @@ class CorpusSettings:
     def folder(self) -> Path:
         """Of the tables."""
         return Path(self.output)
+
+    def loss_weight(self, kind: Kind) -> float:
+        """What a base of a kind counts in the loss."""
+        return self.loss_weights.get(kind.name, LOSS_WEIGHTS.get(kind.name, 1.0))
+
+
+def _check_loss_weights(weights: Mapping[str, float]) -> None:
+    names = [kind.name for kind in Kind]
+    for name, weight in weights.items():
+        if name not in names:
+            raise InputError(f"--loss-weight: found a kind {name!r}, expected {', '.join(names)}")
+        if not isinstance(weight, int | float) or not 0 <= weight < inf:
+            raise InputError(f"--loss-weight {name}: found {weight!r}, expected 0 or more")

@@ -23,8 +23,3 @@ def test_weights_go_by_what_is_in_a_column(tmp_path, module, column, other, name
     )
     assert [fields[:4] for fields in found] == [fields[:4] for fields in given]
     assert [fields[4] for fields in found] == last
-
-
-def test_a_table_that_nothing_changes_is_not_copied(tmp_path, module):
-    table = tmp_path / "weights.bed"
-    assert module("small_runs").weighed(table, 3, {}, tmp_path / "runs") == table

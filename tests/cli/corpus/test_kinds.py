@@ -6,7 +6,8 @@ from janusdna_cli.corpus.kinds import Kind, stretches
 from janusdna_cli.genome.transcripts import Transcript
 
 LETTERS = {
-    Kind.splice: "s", Kind.coding: "C", Kind.untranslated: "u", Kind.promoter: "p", Kind.intron: "i",
+    Kind.site: "g", Kind.splice: "s", Kind.coding: "C", Kind.untranslated: "u", Kind.promoter: "p",
+    Kind.intron: "i",
 }  # fmt: skip
 
 
@@ -22,10 +23,11 @@ def painted(transcript, length):
 
 def test_each_kind_on_the_forward_strand():
     one = Transcript("t", "g", "c", "+", ((600, 650), (700, 750), (800, 860)), (620, 820))
+    donor, acceptor = "sssggssss", 18 * "s" + "ggsss"
     assert painted(one, 900) == (
         100 * "." + 500 * "p" + 20 * "u" + 27 * "C"
-        + 9 * "s" + 24 * "p" + 23 * "s"  # the intron's first 24 of what is left lie within 100 of the start
-        + 44 * "C" + 9 * "s" + 24 * "i" + 23 * "s" + 17 * "C" + 40 * "u" + 40 * "."
+        + donor + 24 * "p" + acceptor  # the intron's first 24 of what is left lie within 100 of the start
+        + 44 * "C" + donor + 24 * "i" + acceptor + 17 * "C" + 40 * "u" + 40 * "."
     )  # fmt: skip
 
 
@@ -40,6 +42,7 @@ def test_each_kind_on_the_reverse_strand():
 def test_an_intron_too_short_for_its_sites_has_none(intron, sites):
     one = Transcript("t", "g", "c", "+", ((10, 20), (20 + intron, 60)), None)
     assert sum(kind is Kind.splice for kind, _, _ in stretches(one)) == sites
+    assert sum(kind is Kind.site for kind, _, _ in stretches(one)) == sites
 
 
 def test_sites_do_not_reach_beyond_a_short_exon():

@@ -129,18 +129,23 @@ def painted_human(genes):
             left, right = (donor, acceptor) if one.strand == "+" else (acceptor[::-1], donor[::-1])
             paint("splice", range(before[1] - left[0], before[1] + left[1]))
             paint("splice", range(after[0] - right[0], after[0] + right[1]))
+    for one in transcripts:
+        for start, end in one.introns:
+            paint("site", (start, start + 1, end - 2, end - 1))
     return kinds
 
 
 @pytest.mark.parametrize("size", [1 << 21, 1000, 137])
 def test_kinds_and_weights_of_a_genome_with_genes(settings, genes, monkeypatch, size):
     monkeypatch.setattr(pieces_module, "_SIZE", size)
-    folder = make_corpus(settings(flank=100, gene_weight=4, repeat_weight=0.25, hold_out=("cow",)))
+    told = {"loss_weights": {"repeat": 0.25, "coding": 4}, "gene_weight": 4, "hold_out": ("cow",)}
+    folder = make_corpus(settings(flank=100, **told))
     wanted = painted_human(genes)
     there = [at for at in range(9000) if not 4700 <= at < 4850]
     weights = by_base(lines(folder, "weights.bed"))
     own = {at: rest for (contig, at), rest in weights.items() if contig == "human.chr1"}
-    assert own == {at: (wanted[at], "0.25" if wanted[at] == "repeat" else "1") for at in there}
+    counts = {"repeat": "0.25", "coding": "4", "site": "50"}
+    assert own == {at: (wanted[at], counts.get(wanted[at], "1")) for at in there}
     intervals = by_base(lines(folder, "intervals.bed"))
     assert intervals.keys() == weights.keys()
     for at in there:
@@ -338,20 +343,35 @@ def test_tables_that_are_there_are_replaced_only_when_told(settings):
         make_corpus(settings(gene_weight=3))
     assert (folder / "intervals.bed").read_text() == before
     make_corpus(settings(gene_weight=3, overwrite=True))
-    assert (folder / "intervals.bed").read_text() == before.replace("\t10\n", "\t3\n")
+    assert (folder / "intervals.bed").read_text() == before.replace("\t30\n", "\t3\n")
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("valid_share", 1), ("valid_share", -0.1), ("gene_weight", 0), ("gene_weight", "3"), ("flank", -1),
-        ("repeat_weight", -1), ("repeat_weight", float("inf")), ("fasta", 3), ("genes", (3,)), ("fasta", ()),
+        ("fasta", 3), ("genes", (3,)), ("fasta", ()),
         ("hold_out", 3), ("output", None),
     ],
 )  # fmt: skip
 def test_a_value_that_means_nothing(field, value):
     with pytest.raises(InputError, match=f"--{field.replace('_', '-')}: found "):
         CorpusSettings(**{"fasta": "g.fa", "output": "out", field: value})
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"exon": 2}, "--loss-weight: found a kind 'exon', expected site, splice, coding, "),
+        ({"repeat": -1}, "--loss-weight repeat: found -1, expected 0 or more"),
+        ({"repeat": float("inf")}, "--loss-weight repeat: found inf"),
+        ({"repeat": "3"}, "--loss-weight repeat: found '3'"),
+    ],
+)
+def test_a_loss_weight_that_means_nothing(weights, said):
+    with pytest.raises(InputError) as error:
+        CorpusSettings(fasta="g.fa", output="out", loss_weights=weights)
+    assert str(error.value).startswith(said)
 
 
 def test_two_ways_to_split_are_one_too_many():
