@@ -374,6 +374,17 @@ def test_a_loss_weight_that_means_nothing(weights, said):
     assert str(error.value).startswith(said)
 
 
+def test_the_command_takes_loss_weights(work, human, genes, tmp_path):
+    words = ("corpus", "--fasta", human, "--genes", genes, "-o", tmp_path / "out")
+    result = work.run(*words, "--loss-weight", "splice=8", "--loss-weight", "site=9.5")
+    assert result.exit_code == 0, result.stderr
+    told = {kind: weight for *_, kind, weight in lines(tmp_path / "out", "weights.bed")}
+    assert (told["splice"], told["site"], told["repeat"], told["coding"]) == ("8", "9.5", "0.3", "1")
+    result = work.run(*words, "--loss-weight", "splice")
+    assert result.exit_code == 2
+    assert "found 'splice', expected KIND=WEIGHT" in " ".join(result.stderr.replace("│", " ").split())
+
+
 def test_two_ways_to_split_are_one_too_many():
     with pytest.raises(InputError, match="--intervals and --valid-contigs"):
         CorpusSettings(fasta="g.fa", output="out", intervals="a.bed", valid_contigs=("a",))
