@@ -16,6 +16,8 @@ CHOSEN = {
     "test_mamba_kernel.py": "test_float32",
     "test_cpu_attention.py": "test_against_float64",
     "test_cpu_gradients.py": "fusion or attention",
+    "test_model.py": "bfloat16",
+    "test_edits.py": "bfloat16",
 }
 SAYS = "from janusdna.ops.cpu.processor import *; print(has_wide_registers(), multiplies_bfloat16())"
 

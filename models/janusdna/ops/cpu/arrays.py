@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from janusdna.ops.cpu.processor import multiplies_bfloat16
+
 __all__ = ["flat", "is_native", "row_starts", "rows_of", "words"]
 
 _NATIVE = (torch.float32, torch.bfloat16)
@@ -69,8 +71,10 @@ def _array(x: Tensor) -> Any:
 def words(*matrices: Tensor) -> list[Any]:
     """Flat arrays as `tiles` multiplies them: of uint32 for pairs of bfloat16, else of float32.
 
-    All of one kind: where the rows of one have an odd number of values, none is read in pairs.
+    All of one kind: where the rows of one have an odd number of values, or the processor multiplies no pairs,
+    none is read in pairs.
     """
-    if all(matrix.dtype == torch.bfloat16 and matrix.shape[-1] % 2 == 0 for matrix in matrices):
+    in_pairs = all(matrix.dtype == torch.bfloat16 and matrix.shape[-1] % 2 == 0 for matrix in matrices)
+    if in_pairs and multiplies_bfloat16():
         return [array.view(np.uint32) for array in flat(*matrices)]
     return flat(*(matrix.float() for matrix in matrices))
