@@ -33,6 +33,7 @@ NEEDS_DATA = {
     "baselines",
     "biology",
     "clinvar",
+    "codon_weights",
     "common_variants",
     "gene_knowledge",
     "janus_vs_mlm",

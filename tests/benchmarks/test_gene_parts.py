@@ -102,6 +102,26 @@ def test_junctions_and_end_codons_are_seen_from_their_strand(module, gene):
         assert spot.reverse == (transcript.strand == "-")
 
 
+def test_bases_near_a_stop_and_of_first_and_last_codons_are_those_of_the_changed_gene(
+    run, module, gene, tmp_path
+):
+    bases, _, one = gene
+    changes = [(at, bases[:at] + alt + bases[at + 1 :]) for at in range(len(bases)) for alt in "ACGT"]
+    near = {at for at, changed in changes if "*" in protein(changed, one)[:-1]}
+    read = sorted(at for start, end in one.coding_exons() for at in range(start, end))
+    exons = "".join(f"{exon[0]}," for exon in one.exons), "".join(f"{exon[1]}," for exon in one.exons)
+    fields = ("t", "c", one.strand, one.start, one.end, *one.coding, 2, *exons, 0, "g")
+    (tmp_path / "g.txt").write_text("\t".join(map(str, fields)) + "\n")
+    given = ("--fasta", tmp_path / "g.fa", "--genes", tmp_path / "g.txt", "--intervals", "of corpus")
+    out = ("-o", tmp_path / "codons.bed", "--json", tmp_path / "x.json")
+    run("codon_weights", *given, "--near-stop", 12, "--ends", 30.5, *out)
+    lines = [line.split("\t") for line in (tmp_path / "codons.bed").read_text().splitlines()]
+    assert {(name, kind, int(end) - int(start)) for name, start, end, kind, _ in lines} == {("c", "coding", 1)}
+    assert len(near) > 5
+    assert [int(start) for _, start, _, _, weight in lines if weight == "12"] == sorted(near)
+    assert [int(start) for _, start, _, _, weight in lines if weight == "30.5"] == read[:3] + read[-3:]
+
+
 def test_consequences_are_those_of_reading_the_changed_gene(module, gene):
     bases, genomes, transcript = gene
     consequences = module("consequences").Consequences({"c": [transcript]}, genomes)
