@@ -3,11 +3,11 @@
     python benchmarks/codon_weights.py $(cat vertebrates/corpus.args) -o codons.bed
     cat vertebrates/corpus/weights.bed codons.bed > weights.bed
 
-Writes a BED for `janusdna pretrain --weights`, where later lines hold: bases of codons of which one substitution
-makes a stop, and the first and last codons of reading frames. All are of kind coding; column 5 is what they
-count in the loss. Codons are taken from reading frames that are whole and that no stop interrupts.
---genes is GTF, GFF3 or genePred, as genes are named in the FASTA's contigs; other options of `janusdna corpus`
-are passed over.
+Writes a BED for `janusdna pretrain --weights`, where later lines hold: bases of codons of which one
+substitution makes a stop, and the first and last codons of reading frames. All are of kind coding; column 5
+is what they count in the loss. Codons are those of reading frames that are whole and without a stop within.
+--genes is GTF, GFF3 or genePred, as genes are named in the FASTA's contigs; other options of `janusdna
+corpus` are passed over.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def main() -> None:
     """Write, and say how many there are."""
     options = parse()
     rows = []
-    with Genomes([genome_file(given) for given in options.fasta]) as genomes, options.output.open("w") as file:
+    files = [genome_file(given) for given in options.fasta]
+    with Genomes(files) as genomes, options.output.open("w") as file:
         for contig, transcripts in sorted(read_genes(options.genes, genomes).items()):
             every = [found for one in transcripts if (found := codons_of(one, genomes)) is not None]
             near, ends = near_stops(unambiguous(every)), ends_of(every, contig)

@@ -118,7 +118,7 @@ def bars(axes: Axes, results: Results, field: str, value: str) -> None:
             width=width, color=colour, label=model,
         )  # fmt: skip
     axes.set_xticks(range(len(names)), names)
-    axes.legend()
+    axes.legend(loc="lower left", framealpha=1)
 
 
 PLOTS: dict[str, tuple[str, Callable[[Axes, Results], None]]] = {

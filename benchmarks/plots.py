@@ -170,33 +170,6 @@ def draw_substitutions(axes: Axes, rows: Rows) -> None:
     axes.legend()
 
 
-def draw_junctions(axes: Axes, rows: Rows) -> None:
-    """Mean llr by the distance from a splice junction."""
-    for name in ("donor", "acceptor", "neither"):
-        own = [row for row in rows if row.get("junction") == name]
-        places = [row["offset"] - (row["offset"] > 0) for row in own]
-        means, errors = ([row[field] for row in own] for field in ("mean llr", "standard error"))
-        axes.errorbar(places, means, yerr=[1.96 * error for error in errors], label=name, markersize=3)
-    axes.axvline(-0.5, color="black", linewidth=0.8, marker="")
-    axes.set(
-        title="Splice junctions: exon | intron (donor), intron | exon (acceptor)",
-        xlabel="bases from the junction",
-        ylabel="mean llr of substitutions, nats",
-    )
-    axes.legend()
-
-
-def draw_codons(axes: Axes, rows: Rows) -> None:
-    """Mean llr by the position in the codon, and by what becomes of the protein."""
-    own = [row for row in rows if "codon" in row]
-    names = [f"position {row['which']}" if row["codon"] == "position" else row["which"] for row in own]
-    colours = [COLOURS[row["codon"] == "effect"] for row in own]
-    errors = [1.96 * row["standard error"] for row in own]
-    frames = max((row["frames"] for row in own), default=0)
-    axes.bar(names, [row["mean llr"] for row in own], yerr=errors, color=colours)
-    axes.set(title=f"Substitutions in {frames:,} long open reading frames", ylabel="mean llr, nats")
-
-
 def draw_alus(axes: Axes, rows: Rows) -> None:
     """Bits per base along Alu elements."""
     own = [row for row in rows if "Alu" in row and row["bases"] >= 100]
@@ -249,8 +222,6 @@ PLOTS: dict[str, tuple[str, Callable[[Axes, Rows], None]]] = {
     "janus_accuracy_by_step": ("janus_vs_mlm", partial(draw_against, "step", "accuracy, last")),
     "janus_accuracy_by_second": ("janus_vs_mlm", partial(draw_against, "seconds", "accuracy, last")),
     "cpg": ("biology", draw_substitutions),
-    "splice": ("biology", draw_junctions),
-    "codons": ("biology", draw_codons),
     "alu": ("biology", draw_alus),
 }
 

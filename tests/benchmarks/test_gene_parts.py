@@ -116,7 +116,8 @@ def test_bases_near_a_stop_and_of_first_and_last_codons_are_those_of_the_changed
     out = ("-o", tmp_path / "codons.bed", "--json", tmp_path / "x.json")
     run("codon_weights", *given, "--near-stop", 12, "--ends", 30.5, *out)
     lines = [line.split("\t") for line in (tmp_path / "codons.bed").read_text().splitlines()]
-    assert {(name, kind, int(end) - int(start)) for name, start, end, kind, _ in lines} == {("c", "coding", 1)}
+    assert {(name, kind) for name, _, _, kind, _ in lines} == {("c", "coding")}
+    assert all(int(end) - int(start) == 1 for _, start, end, _, _ in lines)
     assert len(near) > 5
     assert [int(start) for _, start, _, _, weight in lines if weight == "12"] == sorted(near)
     assert [int(start) for _, start, _, _, weight in lines if weight == "30.5"] == read[:3] + read[-3:]

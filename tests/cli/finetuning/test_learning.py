@@ -41,7 +41,7 @@ def test_a_motif_is_learned_from_scratch(work, word) -> None:
     """On the strand that is given, or on the other one alone."""
     chance = random.Random(1)
     rows = [(planted(chance, number % 2, word), number % 2) for number in range(2400)]
-    assert learned(work, rows, epochs=5, valid_share=0.2)["accuracy"]["value"] > 0.98
+    assert learned(work, rows, epochs=8, valid_share=0.2)["accuracy"]["value"] > 0.98
 
 
 def test_a_number_is_learned_that_gc_does_not_tell(work) -> None:
