@@ -100,23 +100,23 @@ class RunFolder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with reported(str(self.path)):
-            self.path.mkdir(exist_ok=True)
-            lock = (self.path / _LOCK).open("ab")
-        with lock:
-            self._take(lock)
-            yield
-        if not self.exists:
-            with suppress(OSError):  # now that nothing is open
-                self.path.rmdir()
-
-    def _take(self, lock: Any) -> None:
+        is_ours = False
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{self.path}: another run works on it; wait for its end") from None
-        except OSError:  # a file system without locks
-            return
+            with reported(str(self.path)):
+                self.path.mkdir(exist_ok=True)
+                lock = (self.path / _LOCK).open("ab")
+                is_ours = True
+            with lock:
+                is_ours = _is_taken(lock)
+                if not is_ours:
+                    raise InputError(f"{self.path}: another run works on it; wait for its end")
+                yield
+        finally:
+            # Also where a signal came before there was a run. Now nothing is open, which NFS would keep.
+            if is_ours and not self.exists:
+                shutil.rmtree(self.path, ignore_errors=True)
+            with suppress(OSError):
+                self.path.rmdir()
 
     def _check_going_on(self, facts: Mapping[str, Any], *, resume: bool) -> None:
         if not resume:
@@ -153,3 +153,14 @@ class RunFolder:
         with reported(str(self.path)):
             (self.path / _FACTS).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)  # NFS keeps what is open; it is no run any more
+
+
+def _is_taken(lock: Any) -> bool:
+    """Take a lock; False where another process has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True

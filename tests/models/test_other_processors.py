@@ -10,14 +10,15 @@ import pytest
 
 HERE = Path(__file__).parent
 # Numba adds what this processor has to one that is named, unless it is told that there is nothing to add.
-AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "", "ATEN_CPU_CAPABILITY": "avx2"}
+# PyTorch stays as it is: told to have AVX2 alone it still sees AMX, and its attention in bfloat16 fails.
+AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
 CHOSEN = {
     "test_row_kernels.py": "test_float32 and (20 or 72)",
     "test_mamba_kernel.py": "test_float32",
     "test_cpu_attention.py": "test_against_float64",
     "test_cpu_gradients.py": "fusion or attention",
-    "test_model.py": "bfloat16",
-    "test_edits.py": "bfloat16",
+    "test_model.py": "test_bfloat16_stays_close",
+    "test_edits.py": "test_edits_in_bfloat16",
 }
 SAYS = "from janusdna.ops.cpu.processor import *; print(has_wide_registers(), multiplies_bfloat16())"
 

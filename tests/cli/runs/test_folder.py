@@ -204,6 +204,18 @@ def test_a_file_system_without_locks_has_none(folder, monkeypatch):
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.parametrize("moment", ["fcntl.flock", "pathlib.Path.open"])
+def test_a_signal_before_the_run_has_begun_leaves_nothing(folder, monkeypatch, moment):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moment, interrupted)
+        with pytest.raises(KeyboardInterrupt), start(folder):
+            pass
+    assert list(Path().iterdir()) == []
+
+
 def test_a_file_that_cannot_go_yet_is_no_run(folder, monkeypatch):
     """NFS keeps what is open under another name: the run is finished all the same."""
     real = folder_module.shutil.rmtree
