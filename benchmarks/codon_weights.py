@@ -31,13 +31,15 @@ def main() -> None:
     options = parse()
     rows = []
     files = [genome_file(given) for given in options.fasta]
-    with Genomes(files) as genomes, options.output.open("w") as file:
-        for contig, transcripts in sorted(read_genes(options.genes, genomes).items()):
-            every = [found for one in transcripts if (found := codons_of(one, genomes)) is not None]
-            near, ends = near_stops(unambiguous(every)), ends_of(every, contig)
-            for weight, positions in ((options.near_stop, near), (options.ends, ends)):
-                file.writelines(f"{contig}\t{at}\t{at + 1}\tcoding\t{weight:g}\n" for at in positions)
-            rows.append({"contig": contig, "near a stop": len(near), "first and last": len(ends)})
+    with Genomes(files) as genomes:
+        genes = sorted(read_genes(options.genes, genomes).items())
+        with options.output.open("w") as file:
+            for contig, transcripts in genes:
+                every = [found for one in transcripts if (found := codons_of(one, genomes)) is not None]
+                near, ends = near_stops(unambiguous(every)), ends_of(every, contig)
+                for weight, positions in ((options.near_stop, near), (options.ends, ends)):
+                    file.writelines(f"{contig}\t{at}\t{at + 1}\tcoding\t{weight:g}\n" for at in positions)
+                rows.append({"near a stop": len(near), "first and last": len(ends)})
     report(total(rows), options.json)
 
 

@@ -44,7 +44,7 @@ def test_the_wheels_top_level_is_two_packages(wheel):
 
 def test_the_wheel_holds_every_module(wheel):
     packed = {name for name in wheel.namelist() if name.endswith(".py")}
-    modules = [*(ROOT / "models" / "janusdna").rglob("*.py"), *(ROOT / "janusdna_cli").rglob("*.py")]
+    modules = [*(ROOT / "models").rglob("*.py"), *(ROOT / "janusdna_cli").rglob("*.py")]
     assert packed == {path.relative_to(ROOT).as_posix().removeprefix("models/") for path in modules}
 
 
