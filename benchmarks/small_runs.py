@@ -81,6 +81,10 @@ VARIANTS = {
     "lr 0.007": Variant(("--lr", "0.007")),
     "16,384 bases a step": Variant(("--tokens-per-step", "16k"), share=0.5),
     "4,096 bases a step": Variant(("--tokens-per-step", "4k"), share=2.0),
+    "no warm-up": Variant(("--warmup", "0")),
+    "warm-up of a fifth": Variant(("--warmup", "0.2")),
+    "rate falls to a tenth": Variant(("--min-lr", "0.0012")),
+    "rate stays": Variant(("--min-lr", "0.012")),
     "windows of 2,048": Variant(length=2048),
     "windows of 512": Variant(length=512),
 }

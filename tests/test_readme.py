@@ -85,7 +85,7 @@ def run_all(page, folder):
 def test_the_tutorial_runs_as_written(tmp_path):
     run_all(TUTORIAL, tmp_path)
     ranked = pd.read_csv(tmp_path / "ranked.tsv", sep="\t")
-    assert ranked["id"].tolist()[:2] == ["in_microsatellite", "snv_3"]
+    assert ranked["id"].tolist()[:2] == ["in_microsatellite", "insertion"]
     assert ranked["id"][ranked["delta_pll"].idxmin()] == "insertion"
 
 

@@ -39,6 +39,7 @@ NEEDS_DATA = {
     "janus_vs_mlm",
     "knowledge_plots",
     "labels",
+    "mean_weights",
     "percentiles",
     "routing",
     "small_runs",
