@@ -118,7 +118,7 @@ def bars(axes: Axes, results: Results, field: str, value: str) -> None:
             width=width, color=colour, label=model,
         )  # fmt: skip
     axes.set_xticks(range(len(names)), names)
-    axes.legend(loc="lower left", framealpha=1)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(results))
 
 
 PLOTS: dict[str, tuple[str, Callable[[Axes, Results], None]]] = {
