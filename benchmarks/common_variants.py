@@ -11,6 +11,7 @@ apart: only what is further away. The VCF for `zero_shot.py --label SEEN --by AF
     SEEN     1 for a variant, 0 for a partner
     AF_BIN   of the variant's frequency; partners have their variant's
     PAIR     the same number for a variant and its partner
+    TRIPLE   the same number for the same base between the same neighbours
 
 AF is of ALT: where it is above a half, the reference holds the rarer allele. Without files of your own:
 28,000 SNVs of the 1000 Genomes on chr20:1-2 Mb in ../shared/data, if they are there.
@@ -196,7 +197,7 @@ def _partners(
         takers = rng.choice(len(variants), count, replace=False)
         for taker, site in zip(takers, rng.choice(sites, count, replace=False), strict=True):
             variant, name = variants[taker]
-            shared = {"AF_BIN": name, "PAIR": str(number)}
+            shared = {"AF_BIN": name, "PAIR": str(number), "TRIPLE": str(triple)}
             info = {"SEEN": "1", "AF": variant.info["AF"]} | shared
             pos = start + int(site) + 1
             yield (

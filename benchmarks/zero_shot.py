@@ -14,15 +14,16 @@ score that is higher for the more plausible is turned round, and has a minus bef
 Without files of your own: the SNVs of the 1000 Genomes on chr20:1-2 Mb in ../shared/data, if they are there,
 against random substitutions of the same kind (common_variants.py), by allele frequency. What is expected: a
 variant that people have should be more plausible than one that nobody was found to have, so AUROC is above
-0.5, and the more so the more common it is. Those bases are among the train contigs of the human data there: a
-model that was pretrained on them has read the REF of both classes. The counts leave that contig out.
+0.5, and the more so the more common it is. Common ones are also told from rare ones, the same substitutions
+between the same neighbours. Those bases are among the train contigs of the human data there: a model that was
+pretrained on them has read the REF of both classes. The counts leave that contig out.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,8 @@ from janusdna_cli.variants.scores import SCORES
 EMBEDDING = ("emb_l2", "emb_cosine")
 # All else is higher for what is more plausible.
 HIGHER_FOR_IMPLAUSIBLE = frozenset((*EMBEDDING, "influence"))
+# Bins of allele frequencies.
+RARE, COMMON = "0-0.001", ("0.05-0.5", "0.5-1")
 # Of the human data: the contig that holds the variants beside it.
 OVERLAPPING = "GRCh37_chr20_1000001_2000000"
 
@@ -75,7 +78,10 @@ def main() -> None:
         raise SystemExit(f"{len(examples.alleles):,} labelled alleles are all of one class: expected two")
     with tempfile.TemporaryDirectory() as name:
         table = scores(examples.alleles, options, Path(name))
-    report(figures(examples, table, options), options.json)
+    rows = figures(examples, table, options)
+    if not (options.vcf or options.positive):
+        rows += against_rare(examples, table, options)
+    report(rows, options.json)
 
 
 def parse() -> argparse.Namespace:
@@ -123,6 +129,23 @@ def common_examples(options: argparse.Namespace) -> Examples:
     pairs = common_variants.matched(vcf, options.fasta, most=options.most, seed=options.seed)
     alleles = common_variants.in_order(pairs)
     return _examples(alleles, [allele.info["SEEN"] == "1" for allele in alleles], options.by)
+
+
+def against_rare(examples: Examples, table: pd.DataFrame, options: argparse.Namespace) -> list[Row]:
+    """Common variants, each against a rare one: the same substitution in the same trinucleotide."""
+    rng = np.random.default_rng(options.seed)
+    classes: defaultdict[tuple[str, str], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for row, (allele, group) in enumerate(zip(examples.alleles, examples.groups, strict=True)):
+        if examples.positive[row] and group in (*COMMON, RARE):
+            classes[allele.info["TRIPLE"], allele.alt][group == RARE].append(row)
+    chosen = []
+    for both in classes.values():
+        count = min(map(len, both))
+        chosen += [rng.choice(rows, count, replace=False) for rows in both if count]
+    rows = np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+    positive = np.array([examples.groups[row] != RARE for row in rows], bool)
+    pairs = Examples([examples.alleles[row] for row in rows], positive, [None] * len(rows))
+    return figures(pairs, table.iloc[rows], options, whole=f"common against {RARE}")
 
 
 def own_examples(options: argparse.Namespace) -> Examples:

@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from janusdna_cli.genome.fasta import Reference
@@ -85,6 +87,28 @@ def test_at_most_so_many_of_a_bin(module, run, genome, tmp_path):
     written = list(read_alleles(tmp_path / "pairs.vcf"))
     assert [one.pos for one in written] == sorted(one.pos for one in written)
     assert Counter(one.info["SEEN"] for one in written) == {"0": 21, "1": 21}
+
+
+def test_common_against_rare_are_the_same_substitutions_between_the_same_neighbours(module, genome):
+    bases, fasta, vcf = genome
+    zero_shot, common_variants = module("zero_shot"), module("common_variants")
+    alleles = common_variants.in_order(common_variants.matched(vcf, fasta))
+    frequency = np.array([float(one.info.get("AF", "nan")) for one in alleles])
+    examples = zero_shot.Examples(
+        alleles,
+        np.array([one.info["SEEN"] == "1" for one in alleles]),
+        [one.info["AF_BIN"] for one in alleles],
+    )
+    kinds = {True: Counter(), False: Counter()}
+    for one, often in zip(alleles, frequency, strict=True):
+        if not np.isnan(often) and (often > 0.05 or often < 0.001):
+            kinds[often > 0.05][bases[one.pos - 2 : one.pos + 1], one.alt] += 1
+    expected = (kinds[True] & kinds[False]).total()
+    options = SimpleNamespace(seed=0, resamples=20, positives="plausible")
+    (row,) = zero_shot.against_rare(examples, pd.DataFrame({"frequency": frequency}), options)
+    assert (row["of"], row["positives"], row["negatives"]) == ("common against 0-0.001", expected, expected)
+    assert row["AUROC"] == 1
+    assert expected >= 5
 
 
 def test_the_llr_of_counts_is_that_of_its_probabilities(module, genome):
