@@ -189,8 +189,8 @@ def judged(
         examples = Examples([one for one, _ in own], positive[there], by)
         for row in figures(examples, table[there], options, whole=whole, distances=distances):
             enough = row["of"] == whole or min(row["positives"], row["negatives"]) >= options.fewest
-            # Within a consequence its rank tells nothing.
-            if enough and row["AUROC from"] < row["AUROC to"]:
+            # Within a consequence its rank is the same for all, and tells nothing.
+            if enough and not row["AUROC from"] == row["AUROC to"] == 0.5:
                 yield row
 
 
