@@ -106,6 +106,11 @@ def matched(
     return pairs
 
 
+def bin_names(edges: Sequence[float] = EDGES) -> list[str]:
+    """Of allele frequencies, ascending."""
+    return [f"{low:g}-{high:g}" for low, high in pairwise((0, *edges, 1))]
+
+
 def in_order(pairs: Iterable[Pair]) -> list[LabelledAllele]:
     """All alleles as a VCF has them; contigs in the order of the variants."""
     alleles = [allele for pair in pairs for allele in pair]
@@ -135,7 +140,7 @@ def _chosen(
     rng: np.random.Generator,
 ) -> dict[str, list[tuple[LabelledAllele, str]]]:
     """SNVs with a frequency and the name of its bin, by contig."""
-    names = [f"{low:g}-{high:g}" for low, high in pairwise((0, *edges, 1))]
+    names = bin_names(edges)
     bins: defaultdict[str, list[LabelledAllele]] = defaultdict(list)
     for allele in (one for alleles in contigs for one in alleles):
         frequency = _frequency(allele)

@@ -50,8 +50,8 @@ from janusdna_cli.variants.scores import SCORES
 EMBEDDING = ("emb_l2", "emb_cosine")
 # All else is higher for what is more plausible.
 HIGHER_FOR_IMPLAUSIBLE = frozenset((*EMBEDDING, "influence"))
-# Bins of allele frequencies.
-RARE, COMMON = "0-0.001", ("0.05-0.5", "0.5-1")
+# Bins of allele frequencies: below 0.001, and 0.05 and more.
+RARE, _, _, *COMMON = common_variants.bin_names()
 # Of the human data: the contig that holds the variants beside it.
 OVERLAPPING = "GRCh37_chr20_1000001_2000000"
 
@@ -73,13 +73,14 @@ class Examples(NamedTuple):
 def main() -> None:
     """Score and report."""
     options = parse()
-    examples = own_examples(options) if options.vcf or options.positive else common_examples(options)
+    own = bool(options.vcf or options.positive)
+    examples = own_examples(options) if own else common_examples(options)
     if not 0 < examples.positive.sum() < len(examples.alleles):
         raise SystemExit(f"{len(examples.alleles):,} labelled alleles are all of one class: expected two")
     with tempfile.TemporaryDirectory() as name:
         table = scores(examples.alleles, options, Path(name))
     rows = figures(examples, table, options)
-    if not (options.vcf or options.positive):
+    if not own:
         rows += against_rare(examples, table, options)
     report(rows, options.json)
 
